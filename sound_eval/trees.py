@@ -1,0 +1,102 @@
+"""Folders of files: sorted walks, paths mirrored from one tree into another, atomic writes, the music list.
+
+Conventions
+-----------
+A *name* is a path relative to its tree, as a `str` with forward slashes (`000/000002.mp3`), on every system.
+Every write goes to a temporary name in the same folder, is flushed to the disk and then renamed, so that a file under
+its final name is always whole. Temporary names begin with `TEMPORARY_PREFIX`; walks leave hidden files out.
+"""
+import os
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from sound_eval.cli import InputError
+
+TEMPORARY_PREFIX = ".writing-"
+LOG_MEL_SUFFIX = ".npy"
+
+
+def walk(root, suffixes):
+    """Sorted names of the files below `root` that end in one of `suffixes` (lower case, with dot; any case matches).
+
+    Hidden files and folders are left out; links to folders are not followed. Raises InputError where `root` is no folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: not a folder" if root.exists() else f"{root}: no such folder")
+    suffixes = tuple(suffixes)
+    names = []
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        relative = Path(folder).relative_to(root)
+        names += [(relative / name).as_posix() for name in files if not name.startswith(".") and name.lower().endswith(suffixes)]
+    return sorted(names)
+
+
+def log_mel_name(audio_name):
+    """Where the log-mel of an audio file lies in its tree: `a/b.mp3` -> `a/b.mp3.npy`."""
+    return audio_name + LOG_MEL_SUFFIX
+
+
+def audio_name(log_mel_name):
+    """The audio file that a log-mel file was made of: `a/b.mp3.npy` -> `a/b.mp3`."""
+    return log_mel_name.removesuffix(LOG_MEL_SUFFIX)
+
+
+@contextmanager
+def atomic_write(path, mode="wb", **kwargs):
+    """Open a temporary file beside `path` for writing; on leaving without an exception it becomes `path`.
+
+    Makes the parent folders. After an exception or a kill, whatever stood at `path` is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}"[:200])
+    try:
+        with open(temporary, mode, **kwargs) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def save_array(path, array):
+    """Write one array as `.npy`, atomically."""
+    with atomic_write(path) as file:
+        np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+
+
+def save_text(path, text):
+    """Write UTF-8 text, atomically."""
+    with atomic_write(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def load_array(path, **kwargs):
+    """Read one `.npy` array; raises InputError that names the file where it is none, or is cut short, or is pickled."""
+    try:
+        return np.load(path, allow_pickle=False, **kwargs)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a whole .npy array ({error})") from error
+
+
+def read_music_list(path):
+    """Names in the order of the vectors' rows, one per line of the file. Raises InputError on an empty list."""
+    text = Path(path).read_text(encoding="utf-8")
+    names = [str(PurePosixPath(line)) for line in text.split("\n") if line.strip()]
+    if not names:
+        raise InputError(f"{path}: holds no song; is it the music_list.txt of a run folder?")
+    return names
+
+
+def save_music_list(path, names):
+    """Write names one per line, atomically; raises InputError for a name that holds a line break."""
+    for name in names:
+        if "\n" in name or "\r" in name:
+            raise InputError(f"{name!r}: a song's path cannot hold a line break; rename the file")
+    save_text(path, "".join(f"{name}\n" for name in names))
