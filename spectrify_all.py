@@ -1,0 +1,76 @@
+"""Turn a folder of music into the same tree of log-mel files, which training reads."""
+import argparse
+import os
+import signal
+
+# One thread for the linear algebra of each process: the processes use the cores already. It is read when NumPy is imported.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", VECLIB_MAXIMUM_THREADS="1")
+
+from sound_eval.cli import print_next, run_main, warn
+from sound_eval.config import read_config
+
+EXAMPLE = """example:
+  python spectrify_all.py example_input/ example_vectors/ --config=configs/small_train.yaml
+
+A second run does only what is missing or has changed. Files that cannot be used are in VECTORS_DIR/failures.csv.
+Exit status: 0 if all went, 3 if some files failed, 1 if none succeeded."""
+
+
+def parse_arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("audio_dir", metavar="AUDIO_DIR", help="folder of music, with any folders in it")
+    parser.add_argument("vectors_dir", metavar="VECTORS_DIR", help="where the tree of log-mel files goes: a/b.mp3 becomes a/b.mp3.npy")
+    parser.add_argument("--config", metavar="FILE", help="YAML file of settings (default: configs/default_config.yaml)")
+    parser.add_argument("--processes", type=positive, default=usable_cores(), metavar="N", help="processes (default: one per core, %(default)s here)")
+    parser.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="leave out files or folders, such as *.wma; repeatable")
+    parser.add_argument("--overwrite", action="store_true", help="do everything again, for instance with another config")
+    parser.add_argument("--prune", action="store_true", help="remove log-mel files whose audio file is gone")
+    return parser.parse_args()
+
+
+def positive(text):
+    """A whole number above zero."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def usable_cores():
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def main():
+    """Run, report, return the exit status."""
+    arguments = parse_arguments()
+    config = read_config(arguments.config)
+    from sound_eval.spectrify import spectrify
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as for Ctrl-C: what is done stays done
+    options = {"processes": arguments.processes, "overwrite": arguments.overwrite, "prune": arguments.prune, "exclude": arguments.exclude}
+    report = spectrify(arguments.audio_dir, arguments.vectors_dir, config, **options)
+    print_report(report, arguments)
+    return report.exit_status
+
+
+def print_report(report, arguments):
+    """What was written, what needs attention, what to type next; last the counts."""
+    if report.orphans:
+        gone = "removed" if arguments.prune else "kept; --prune removes them"
+        names = ", ".join(report.orphans[:5]) + " …" * (len(report.orphans) > 5)
+        warn(f"{len(report.orphans)} log-mel files have no audio file any more ({gone}): {names}")
+    if report.failures:
+        warn(f"{len(report.failures)} files failed; {arguments.vectors_dir.rstrip('/')}/failures.csv says why")
+    speed = report.seconds / max(report.elapsed, 1e-9)
+    print(f"wrote {arguments.vectors_dir}: {report.seconds / 3600:.2f} h of audio in {report.elapsed:.1f} s, {speed:.0f} times real time")
+    if report.done or report.skipped:
+        config = [f"--config={arguments.config}"] if arguments.config else []
+        print_next("python", "spectrogram_doc2vec.py", arguments.vectors_dir, "RUN_DIR", *config)
+    too_long = f" ({report.too_long} longer than MAX_SECONDS)" if report.too_long else ""
+    print(f"done {report.done}, skipped {report.skipped}{too_long}, failed {len(report.failures)}")
+
+
+if __name__ == "__main__":
+    run_main(main)
