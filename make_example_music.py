@@ -1,0 +1,158 @@
+"""Synthesize a small labelled music collection to try sound-eval on: eight styles, every piece composed from its own seed.
+
+Half of the pieces are MP3, half WAV; `labels.csv` beside them holds filename, genre, title and citation. The same arguments give the same
+music, and a second run makes only what is missing.
+"""
+
+import argparse
+import csv
+import io
+import os
+import shutil
+import subprocess
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from example_music.instruments import RATE
+from example_music.piece import Piece, play
+from example_music.styles import STYLES
+from sound_eval.cli import InputError, Progress, print_next, run_main
+from sound_eval.trees import TEMPORARY_PREFIX, save_text
+
+LABELS = "labels.csv"
+SHORTEST_SECONDS = 5.0  # below this a piece has no room for its form
+
+KEYS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
+# fmt: off
+ADJECTIVES = ("Amber", "Slow", "Northern", "Paper", "Hidden", "Copper", "Early", "Salt",
+              "Winter", "Crooked", "Velvet", "Distant", "Seventh", "Electric", "Quiet", "Last")
+NOUNS = ("Harbour", "Lantern", "Orchard", "Signal", "River", "Staircase", "Meridian", "Garden",
+         "Engine", "Window", "Procession", "Island", "Letter", "Mirror", "Road", "Bell")
+# fmt: on
+
+
+def plan(n_styles, n_pieces, seconds, seed):
+    """The pieces of a collection. Volume v holds one piece of each style in drawn order, so that names and folders say nothing of the style."""
+    pieces = []
+    for volume in range(n_pieces):
+        order = np.random.default_rng((seed, volume)).permutation(n_styles)
+        for track, index in enumerate(order):
+            genre = list(STYLES)[index]
+            random = np.random.default_rng((seed, volume, int(index)))
+            words = f"{random.choice(ADJECTIVES)} {random.choice(NOUNS)}"
+            key, mode = int(random.integers(12)), str(random.choice(STYLES[genre].modes))
+            suffix = ".mp3" if (track + volume) % 2 else ".wav"
+            pieces.append(
+                Piece(
+                    name=f"volume {volume + 1:02d}/{track + 1:02d} {words}{suffix}",
+                    genre=genre,
+                    seed=(seed, volume, int(index), 1),
+                    seconds=float(seconds * random.uniform(0.8, 1.2)),
+                    title=f"{words}, in {KEYS[key]} {mode}",
+                    tempo=float(random.uniform(*STYLES[genre].tempo)),
+                    key=key - 6,
+                    mode=mode,
+                )
+            )
+    return pieces
+
+
+def labels_text(pieces, seed):
+    """The labels as CSV text: filename, genre, title, citation."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["filename", "genre", "title", "citation"])
+    for piece in pieces:
+        source = f"{piece.title}, {piece.tempo:.0f} beats a minute, {piece.seconds:.1f} s. Synthesized by make_example_music.py, seed {seed}. CC0."
+        writer.writerow([piece.name, piece.genre, piece.title, source])
+    return text.getvalue()
+
+
+def make(folder, piece):
+    """Write one piece, with its title and genre as ID3 tags, under its final name only when it is whole."""
+    path = Path(folder, piece.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}{path.suffix}")
+    try:
+        if path.suffix == ".mp3":
+            encode_mp3(play(piece), work)
+        else:
+            soundfile.write(work, play(piece), RATE, subtype="PCM_16")
+        tag(work, piece)
+        os.replace(work, path)
+    finally:
+        work.unlink(missing_ok=True)
+    return piece.name
+
+
+def encode_mp3(sound, path):
+    """Write (n_samples, 2) as MP3 through ffmpeg."""
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", "pipe:0"]
+    done = subprocess.run([*command, "-q:a", "4", "-y", str(path)], input=sound.astype("<f4").tobytes(), capture_output=True)
+    if done.returncode:
+        raise InputError(f"{path}: ffmpeg could not write it: {done.stderr.decode(errors='replace').strip()}")
+
+
+def tag(path, piece):
+    """Title and genre as ID3 tags, as music in the wild has them."""
+    from mutagen import File
+    from mutagen.id3 import TCON, TIT2
+
+    audio = File(path)
+    if audio.tags is None:
+        audio.add_tags()
+    audio.tags.add(TIT2(encoding=3, text=piece.title))
+    audio.tags.add(TCON(encoding=3, text=piece.genre))
+    audio.save()
+
+
+def parse():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  python make_example_music.py example_input/",
+    )
+    parser.add_argument("folder", type=Path, help="where the music goes")
+    parser.add_argument("--styles", type=int, default=len(STYLES), metavar="N", help=f"how many of the {len(STYLES)} styles (default: all)")
+    parser.add_argument("--pieces", type=int, default=12, metavar="N", help="pieces of each style (default: 12)")
+    parser.add_argument("--seconds", type=float, default=25.0, metavar="S", help="mean length; pieces differ by up to a fifth (default: 25)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives another collection (default: 0)")
+    args = parser.parse_args()
+    if not 1 <= args.styles <= len(STYLES):
+        raise InputError(f"--styles is {args.styles}, expected 1 to {len(STYLES)}")
+    if args.pieces < 1 or args.seed < 0:
+        raise InputError(f"--pieces is {args.pieces} and --seed {args.seed}, expected at least 1 and 0")
+    if not args.seconds >= SHORTEST_SECONDS:
+        raise InputError(f"--seconds is {args.seconds:g}, expected at least {SHORTEST_SECONDS:g}")
+    return args
+
+
+def claim(folder, labels):
+    """Write the labels first; raises InputError where the folder holds a collection made with other arguments."""
+    path = folder / LABELS
+    if path.exists() and path.read_text(encoding="utf-8") != labels:
+        raise InputError(f"{path}: describes another collection (other arguments?); give another folder, or remove this one")
+    save_text(path, labels)
+
+
+def main():
+    """Plan the collection, then make what is missing, one process per core."""
+    args = parse()
+    if shutil.which("ffmpeg") is None:
+        raise InputError("ffmpeg is not installed; `make setup` installs it, or says how")
+    pieces = plan(args.styles, args.pieces, args.seconds, args.seed)
+    claim(args.folder, labels_text(pieces, args.seed))
+    missing = [piece for piece in pieces if not (args.folder / piece.name).exists()]
+    with Progress(len(missing), "piece", "composing") as progress, ProcessPoolExecutor() as pool:
+        for done in as_completed([pool.submit(make, args.folder, piece) for piece in missing]):
+            progress.update(1, done.result())
+    print(f"wrote {args.folder}: {len(missing)} pieces, {len(pieces) - len(missing)} were there; labels in {args.folder / LABELS}")
+    print_next("python", "spectrify_all.py", args.folder, "example_vectors/", "--config=configs/small_train.yaml")
+
+
+if __name__ == "__main__":
+    run_main(main)
