@@ -1,0 +1,49 @@
+# What there is to do with a checkout. `make demo` and `make test` set up everything they need.
+
+PYTHON ?= python3
+CI ?=
+MUSIC ?=
+LABELS ?=
+MINUTES ?= 1
+export MUSIC LABELS MINUTES
+
+.PHONY: help setup demo test lint bench pictures clean
+
+help:
+	@echo 'make demo [MUSIC=DIR [LABELS=FILE.csv]] [MINUTES=1]   every stage on example music, or on your own'
+	@echo 'make test       set up, then run the tests'
+	@echo 'make setup      .venv with what requirements.txt names; ffmpeg and sox'
+	@echo 'make lint       ruff'
+	@echo 'make clean      remove caches and benchmark output; music, vectors, runs and demos stay'
+
+setup: .venv/installed
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'error: Python 3.10 or newer is needed; make PYTHON=python3.12 …' >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'error: Python has no venv here; on Debian and Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
+
+# The file carries the date of the last installation, so that a changed list is installed again and an unchanged one is not.
+.venv/installed: requirements.txt | .venv/bin/python
+	sh tools/install_programs.sh ffmpeg sox
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+demo: .venv/installed
+	.venv/bin/python tools/demo.py --max-minutes "$$MINUTES" --labels "$$LABELS" -- "$$MUSIC"
+
+# Without a Chromium the page's tests cannot run: an error under CI, said and skipped elsewhere.
+test: .venv/installed-dev
+	@sh tools/install_programs.sh chromium || test -z "$(CI)"
+	.venv/bin/python -m pytest
+
+lint: .venv/installed-dev
+	.venv/bin/ruff check .
+
+# What you made with the scripts, example_* and demo/, is left alone.
+clean:
+	rm -rf bench_out .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
