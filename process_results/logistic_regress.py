@@ -1,0 +1,58 @@
+"""How well song vectors tell labels: held-out scores of a classifier, beside those of trivial features and guesses."""
+import argparse
+from pathlib import Path
+
+import _repo_root  # noqa: F401  puts sound_eval on the import path
+from sound_eval import evaluation
+from sound_eval.cli import print_next, run_main
+from sound_eval.labelled import read_labelled, read_vectors
+from sound_eval.metadata import FILENAME
+
+EXAMPLE = """\
+example:
+  python process_results/logistic_regress.py example_input/labels.csv example_outs/music_list.txt example_outs/vector_at_9.npy \\
+      --label genre --group artist --vectors-dir example_vectors/ --report report/
+"""
+BASELINES = {"mean + deviation": "log-mel mean + deviation", "MFCC statistics": "MFCC statistics"}  # pooling -> its name in the table
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("metadata", type=Path, help="CSV with a filename column and labels")
+    parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
+    parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
+    evaluation.add_options(parser)
+    parser.add_argument("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree: adds the figures of trivial features made from it")
+    return parser.parse_args()
+
+
+def features_of(args, names):
+    """The vectors to evaluate, name -> (n_songs, dim), with the baselines if there is a log-mel tree."""
+    features = {"song vectors": read_vectors(args.vectors, names)}
+    if args.vectors_dir:
+        from sound_eval.pooling import pool_tree
+
+        pooled = pool_tree(args.vectors_dir, names, BASELINES, "reading log-mel")
+        features |= {BASELINES[pooling]: vectors for pooling, vectors in pooled.items()}
+    return features
+
+
+def main():
+    """Evaluate, print, write."""
+    args = parse_args()
+    songs = read_labelled(args.metadata, args.music_list)
+    features = features_of(args, songs.names)
+    task = evaluation.task_of(songs, args)
+    print(evaluation.describe(task))
+    results = evaluation.evaluate(task, features, args.model, args.seed)
+    print(f"\n{evaluation.per_class_text(task, results[0])}\n{evaluation.table_text(results)}")
+    print("in brackets: 95 % bootstrap intervals; chance draws labels with the shares of the training songs\n")
+    if args.report:
+        for path in evaluation.write_report(args.report, task, results, songs.table[FILENAME], args.model):
+            print("wrote", path)
+    print_next("python", "process_results/sphere_kmeans.py", args.metadata, args.music_list, args.vectors, "--csv-column", task.column)
+
+
+if __name__ == "__main__":
+    run_main(main)
