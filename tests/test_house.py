@@ -1,0 +1,244 @@
+"""The house rules that can be read off the files: imports, help texts, what README and configs promise."""
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sound_eval.cli import print_next
+from sound_eval.config import FIELDS, LEGACY_KEYS, read_config
+
+REPO = Path(__file__).resolve().parent.parent
+MODULES = sorted(path.stem for path in (REPO / "sound_eval").glob("*.py") if path.stem != "__init__")
+WITH_TENSORFLOW = {"sampling", "model", "training"}
+FOLDERS = (".", "process_results", "static_web_viewer", "tools", "benchmarks")
+SOURCES = sorted(path for folder in (*FOLDERS, "sound_eval", "example_music") for path in (REPO / folder).glob("*.py"))
+SCRIPTS = sorted(str(path.relative_to(REPO)) for path in SOURCES if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))
+USER_SCRIPTS = [name for name in SCRIPTS if not name.startswith("benchmarks")]
+CONTRACT = {
+    "spectrify_all.py",
+    "spectrogram_doc2vec.py",
+    "calc_all_vecs.py",
+    "static_web_viewer/display_vector_data.py",
+    "process_results/logistic_regress.py",
+    "process_results/sphere_kmeans.py",
+}
+README = (REPO / "README.md").read_text(encoding="utf-8")
+
+
+def imports(path):
+    """(dotted name, names taken from it) for every import in a file, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module, tuple(alias.name for alias in node.names)
+
+
+def package_imports(path):
+    """The modules of sound_eval that a file imports."""
+    for module, names in imports(path):
+        if module == "sound_eval":
+            yield from names
+        elif module.startswith("sound_eval."):
+            yield module.split(".")[1]
+
+
+def order_of_modules():
+    """The list in CONTRIBUTING.md, first to last."""
+    block = re.search(r"```modules\n(.*?)```", (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
+    return [line.split()[0] for line in block[1].splitlines()]
+
+
+# ---- imports ----
+
+
+def test_contributing_lists_every_module_once():
+    assert sorted(order_of_modules()) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_modules_above_it(module):
+    above = order_of_modules()[: order_of_modules().index(module)]
+    assert set(package_imports(REPO / "sound_eval" / f"{module}.py")) <= set(above)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPO)))
+def test_only_the_trainer_imports_tensorflow(path):
+    if (path.parent.name == "sound_eval" and path.stem in WITH_TENSORFLOW) or path.parent.name == "benchmarks":
+        return  # a benchmark may hold ours against TensorFlow's own
+    assert not {name for name, _ in imports(path) if name.split(".")[0] in ("tensorflow", "keras")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPO)))
+def test_nothing_imports_a_script(path):
+    scripts = {Path(name).stem for name in SCRIPTS}
+    assert not {name.split(".")[-1] for name, _ in imports(path)} & scripts
+
+
+def test_the_package_is_empty_at_the_top():
+    assert (REPO / "sound_eval" / "__init__.py").read_text() == ""
+
+
+def third_party(paths):
+    """Top-level packages that the files import and that are neither Python's nor the project's own."""
+    own = {"sound_eval", "example_music", "conftest"} | {path.stem for path in SOURCES} | {path.stem for path in (REPO / "tests").glob("*.py")}
+    roots = {name.split(".")[0] for path in paths for name, _ in imports(path)}
+    return roots - own - sys.stdlib_module_names
+
+
+def required(*files):
+    """Distributions that requirements files name, in lower case."""
+    lines = [line for file in files for line in (REPO / file).read_text().splitlines() if line and not line.startswith("#")]
+    return {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+
+
+def test_requirements_name_every_package_that_is_imported():
+    distributions = importlib.metadata.packages_distributions()
+    wanted = third_party([*SOURCES, *(REPO / "tests").glob("*.py")])
+    assert {"numpy", "yaml", "pytest"} <= wanted
+    named = required("requirements.txt", "requirements-dev.txt")
+    assert not {root for root in wanted if not {name.lower() for name in distributions.get(root, [root])} & named}
+
+
+def test_arrays_are_read_without_pickle():
+    calls = [
+        (path.name, node.lineno, keyword)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load")
+        for keyword in [{keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}]
+    ]
+    assert calls
+    assert not [call for call in calls if call[2].get("allow_pickle") != "False"]
+
+
+# ---- scripts ----
+
+
+@pytest.fixture(scope="session")
+def help_text():
+    """--help of a script, run from another directory, with the modules that it loaded on the way; each script once."""
+    texts = {}
+    probe = "import runpy, sys\ntry: runpy.run_path(sys.argv[0], run_name='__main__')\nfinally: print('LOADED', *sys.modules)"
+
+    def get(name):
+        if name not in texts:
+            code = f"import sys; sys.argv = [{str(REPO / name)!r}, '--help']; sys.path.insert(0, {str((REPO / name).parent)!r})\n{probe}"
+            done = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            texts[name] = done.stdout.split("LOADED ")
+        return texts[name]
+
+    return get
+
+
+def test_the_commands_of_the_contract_are_there():
+    assert set(SCRIPTS) >= CONTRACT
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_has_an_example_and_loads_no_tensorflow(name, help_text):
+    text, loaded = help_text(name)
+    assert re.search(rf"example[^\n]*:\s+[^\n]*python {re.escape(name)} ", text), text
+    assert "tensorflow" not in loaded.split()
+
+
+@pytest.mark.parametrize("name", USER_SCRIPTS)
+def test_readme_names_every_option(name, help_text):
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", help_text(name)[0].split("example", 1)[0])) - {"--help"}
+    assert not {option for option in options if not re.search(rf"{re.escape(option)}(?![\w-])", README)}
+
+
+@pytest.mark.parametrize("name", sorted({*USER_SCRIPTS} - {"make_example_music.py"}))  # whose only folder is made where it is missing
+def test_a_missing_folder_is_one_line_and_no_traceback(name, help_text, run_script, tmp_path):
+    positional = help_text(name)[0].split("positional arguments:")[-1].split("options:")[0]
+    n_arguments = len(re.findall(r"^  \S+", positional, re.M))
+    done = run_script(name, *[tmp_path / f"no such thing {i}" for i in range(n_arguments)], check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert re.search(r"(^|\n)(\S+: )?error: [^\n]+\n?$", done.stderr), done.stderr
+
+
+def test_next_commands_are_quoted_for_the_shell(capsys):
+    print_next("python", "x.py", "my music/ü")
+    assert capsys.readouterr().out == "next: python x.py 'my music/ü'\n"
+
+
+# ---- README, configs, pictures, page ----
+
+
+def local_links(markdown):
+    """Targets of links and images that lie in the checkout, without anchors."""
+    targets = re.findall(r"\]\(([^)\s]+)\)|<img[^>]*?src=\"([^\"]+)\"|<source[^>]*?srcset=\"([^\"]+)\"", markdown)
+    flat = [next(filter(None, groups)) for groups in targets]
+    return [target.split("#")[0] for target in flat if "://" not in target and not target.startswith("#")]
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_local_links_lead_somewhere(document):
+    text = (REPO / document).read_text(encoding="utf-8")
+    missing = [target for target in local_links(text) if not (REPO / target).exists()]
+    assert not missing
+    assert document != "README.md" or local_links(text)
+
+
+def test_readme_names_only_scripts_and_configs_that_exist():
+    named = re.findall(r"python ((?:[\w]+/)?\w+\.py)", README) + re.findall(r"configs/\w+\.yaml", README)
+    assert len(named) > 6
+    assert not [name for name in named if not (REPO / name).exists()]
+
+
+def test_readme_leaves_no_empty_section():
+    parts = re.split(r"^(#+) (.*)$", README, flags=re.M)[1:]
+    sections = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))  # (level, heading, text)
+    following = [level for level, _, _ in sections[1:]] + [""]
+    assert len(sections) > 8
+    assert not [heading for (level, heading, text), after in zip(sections, following, strict=True) if not text.strip() and len(after) <= len(level)]
+
+
+def test_targets_of_make_in_readme_exist():
+    targets = set(re.findall(r"make ([a-z]+)", README)) & {"demo", "test", "setup", "lint", "bench", "pictures", "clean"}
+    assert targets >= {"demo", "test"}
+    makefile = (REPO / "Makefile").read_text()
+    assert not [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)]
+
+
+def test_default_config_describes_every_key():
+    text = (REPO / "configs" / "default_config.yaml").read_text(encoding="utf-8")
+    assert not [name for name in FIELDS if not re.search(rf"^(# )?{name}: .*# \S", text, re.M)]
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_presets_load_and_say_why(path):
+    text = path.read_text(encoding="utf-8")
+    read_config(path)
+    assert text.startswith("# ")
+    assert not set(yaml.safe_load(text)) & set(LEGACY_KEYS)
+
+
+def test_presets_of_the_contract_are_there():
+    names = {path.name for path in (REPO / "configs").glob("*.yaml")}
+    assert names >= {"default_config.yaml", "small_train.yaml", "agressive_train.yaml", "train_opt.yaml"}
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "design_diagrams").glob("*.svg")), ids=lambda path: path.name)
+def test_diagrams_are_whole_local_and_have_a_dark_mode(path):
+    text = path.read_text(encoding="utf-8")
+    assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "prefers-color-scheme: dark" in text
+    assert not re.findall(r"https?://(?!www\.w3\.org/)", text)
+
+
+def test_the_page_has_no_remote_address():
+    sources = [path for path in (REPO / "static_web_viewer").rglob("*") if path.suffix in (".py", ".js", ".css", ".html")]
+    assert {path.suffix for path in sources} >= {".py", ".js", ".css", ".html"}
+    remote = [(path.name, url) for path in sources for url in re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))]
+    local = ("http://www.w3.org", "http://127.0.0.1", "http://localhost")
+    assert not [(name, url) for name, url in remote if not url.startswith(local)]
