@@ -32,6 +32,8 @@ class RunFolder:
     def __init__(self, path):
         self.path = Path(path)
         self.weights_path = self.path / "weights"
+        self.names = None  # of the songs that `save` writes, set by `start`
+        self.lock_descriptor = None
 
     def exists(self):
         """Whether a save was completed here."""
@@ -48,8 +50,13 @@ class RunFolder:
         return int(text)
 
     def music_list(self):
-        """Names of the songs, in the order of the vectors' rows."""
-        return read_music_list(self.path / "music_list.txt")
+        """Names of the songs, in the order of the vectors' rows.
+
+        New songs are appended just before the commit mark is set; until it is, they have no rows and do not count.
+        """
+        names = read_music_list(self.path / "music_list.txt")
+        vectors = self.vectors_path()
+        return names[: len(load_array(vectors, mmap_mode="r"))] if vectors.is_file() else names
 
     def config(self):
         """The configuration that the run was trained with."""
@@ -63,7 +70,7 @@ class RunFolder:
         """Song vectors (n_songs, dim) float32, held against the length of the music list."""
         path = self.vectors_path(epoch)
         vectors, names = load_array(path), self.music_list()
-        if vectors.ndim != 2 or len(vectors) != len(names):
+        if vectors.ndim != 2 or (epoch is None and len(vectors) != len(names)):
             message = f"shape {vectors.shape} does not fit the {len(names)} songs of music_list.txt; is one of the two from another run?"
             raise InputError(f"{path}: {message}")
         return vectors
@@ -88,10 +95,10 @@ class RunFolder:
             return [(int(row["epoc"]), float(row["cost"])) for row in csv.DictReader(file)]
 
     def start(self, config, names):
-        """Make the folder and write what does not change between saves."""
+        """Make the folder, write the configuration, and note the names of the songs that the next saves hold, in the order of rows."""
         self.weights_path.mkdir(parents=True, exist_ok=True)
         save_config(self.path / "config.yaml", config)
-        save_music_list(self.path / "music_list.txt", names)
+        self.names = list(names)
 
     def save(self, epoch, vectors, weights, cost):
         """Write the state after `epoch`: vectors (n_songs, dim), weights name -> array, the epoch's mean cost."""
@@ -99,6 +106,7 @@ class RunFolder:
             np.savez(file, **weights)
         save_array(self.path / f"vector_at_{epoch}.npy", np.asarray(vectors, np.float32))
         self.save_costs([row for row in self.costs() if row[0] < epoch] + [(epoch, cost)])
+        save_music_list(self.path / "music_list.txt", self.names)
         save_text(self.path / "epoc_num.txt", f"{epoch}\n")
         self.remove_weights_but(epoch)
 
@@ -134,4 +142,4 @@ class RunFolder:
         except BlockingIOError:
             os.close(descriptor)
             raise InputError(f"{self.path}: another training is writing to this folder; stop it or give another folder") from None
-        return descriptor
+        self.lock_descriptor = descriptor

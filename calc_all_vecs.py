@@ -1,0 +1,113 @@
+"""Write the word vector of every input of every song as a tree, and, where asked, a vector per song, those never trained on included."""
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from sound_eval import corpus as corpora
+from sound_eval import infer
+from sound_eval.cli import InputError, Progress, print_next, run_main, warn
+from sound_eval.run_folder import RunFolder
+from sound_eval.trees import save_array, save_music_list
+
+EXAMPLE = """example:
+  python calc_all_vecs.py example_vectors/ example_outs/ example_word_vectors/ --song-vectors example_word_vectors/songs.npy
+
+An input is a texture summary of some seconds, or a single frame where the run was trained with TEXTURE_SECONDS: 0. With --song-vectors
+the songs that the run knows keep their trained rows; the others are inferred with the networks frozen, the same on every call.
+By default a song's vector is the sum of its song vector and its mean word vector, as in the run folder's vector_at_*.npy."""
+
+
+def parse_arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="log-mel tree, as spectrify_all.py writes it")
+    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run folder, as spectrogram_doc2vec.py writes it")
+    parser.add_argument("out_dir", metavar="OUT_DIR", type=Path, help="tree of word vectors, (n_inputs, OUTPUT_VECTOR_SIZE) float32 for each song")
+    parser.add_argument("--song-vectors", metavar="FILE.npy", type=Path, help="also write a vector per song, with a music_list.txt beside it")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--sum", dest="kind", action="store_const", const="sum", default="sum", help="song + mean word vector (default)")
+    kind.add_argument("--mean-words", dest="kind", action="store_const", const="mean-words", help="the mean word vector alone")
+    kind.add_argument("--song-only", dest="kind", action="store_const", const="song-only", help="the song vector alone, without the words")
+    parser.add_argument("--infer-all", action="store_true", help="infer the songs that the run knows too, as if they were new")
+    args = parser.parse_args()
+    if args.song_vectors is None and (args.kind != "sum" or args.infer_all):
+        parser.error("--mean-words, --song-only and --infer-all say what --song-vectors FILE.npy shall hold; give that too")
+    return args
+
+
+def write_words(args, networks, config, names):
+    """Write the tree of word vectors; returns the mean word vector of each song and the names of the files that cannot be used."""
+    means, failed = {}, []
+    with Progress(len(names), "song", "word vectors") as progress:
+        for name in names:
+            try:
+                words = networks.words(read_inputs(args.vectors_dir / name, config))
+            except InputError as error:
+                progress.write(f"skipped: {error}")
+                failed.append(name)
+            else:
+                save_array(args.out_dir / name, words.astype(np.float32))
+                means[name] = words[infer.evenly(len(words), infer.MOST_MEAN_INPUTS)].mean(axis=0)
+            progress.update(1)
+    return means, failed
+
+
+def read_inputs(path, config):
+    """Network inputs (n, dim) of one log-mel file; raises InputError where it cannot be used."""
+    frames = corpora.read_log_mel(path, config.NUM_MEL_BINS)
+    if not np.isfinite(frames).all():
+        raise InputError(f"{path}: holds NaN or infinite values")
+    return corpora.network_inputs(frames, config).astype(np.float16)  # rounded as in training, so that both give the same vectors
+
+
+def song_rows(args, run, networks, config, means):
+    """Song vectors (n_songs, dim) without words, for the songs of `means`: trained rows, or inferred ones; and how many are inferred."""
+    trained = {} if args.infer_all else {name: row for row, name in enumerate(run.music_list())}
+    unknown = [name for name in means if name not in trained]
+    rows = dict(zip(trained, run.weights()["songs/average"][list(trained.values())], strict=True))
+    with Progress(len(unknown), "song", "inferring") as progress:
+        for first in range(0, len(unknown), infer.SONGS_AT_ONCE):
+            group = unknown[first : first + infer.SONGS_AT_ONCE]
+            solved = infer.song_vectors(networks, [read_inputs(args.vectors_dir / name, config) for name in group], config)
+            rows.update(zip(group, solved, strict=True))
+            progress.update(len(group))
+    return np.stack([rows[name] for name in means]), len(unknown)
+
+
+def write_song_vectors(args, run, networks, config, means):
+    """Write the vector per song and the music list beside it."""
+    words = np.stack(list(means.values()))
+    inferred = 0
+    vectors = words
+    if args.kind != "mean-words":
+        songs, inferred = song_rows(args, run, networks, config, means)
+        vectors = songs + words if args.kind == "sum" else songs
+    save_array(args.song_vectors, vectors.astype(np.float32))
+    save_music_list(args.song_vectors.parent / "music_list.txt", list(means))
+    print(f"{args.song_vectors}: {len(means)} song vectors ({inferred} inferred), {args.kind}; songs in music_list.txt beside it")
+
+
+def main():
+    """Read the run, write the tree and the song vectors."""
+    args = parse_arguments()
+    run = RunFolder(args.run_dir)
+    config, networks = run.config(), infer.networks_from(run.weights())
+    names = corpora.list_songs(args.vectors_dir)
+    means, failed = write_words(args, networks, config, names)
+    if not means:
+        raise InputError(f"{args.vectors_dir}: none of its {len(names)} files can be used")
+    print(f"{args.out_dir}: word vectors of {len(means)} songs")
+    if failed:
+        warn(f"{len(failed)} of {len(names)} songs left out, see above")
+    if args.song_vectors is not None:
+        write_song_vectors(args, run, networks, config, means)
+        music_list = args.song_vectors.parent / "music_list.txt"
+        print_next("python", "process_results/logistic_regress.py", "METADATA.csv", music_list, args.song_vectors)
+    else:
+        print_next("python", "process_results/vecwise_regress.py", "METADATA.csv", args.out_dir)
+    return 3 if failed else 0
+
+
+if __name__ == "__main__":
+    run_main(main)

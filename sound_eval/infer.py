@@ -1,0 +1,206 @@
+"""Vectors from frozen networks: word vectors of inputs, and document vectors of songs, those that training never saw included.
+
+The document vector of a song is its *song vector* plus its *mean word vector*, the mean of net_1(A) over the song: the mean, over the
+song, of what the model holds against net_2(B). The song vector of a new song is the training step for a new document with frozen networks:
+
+    minimise over s:  cost of the song's own pairs, words shown and words hidden, weighted as in training  +  SONG_L2 * |s|^2
+
+a regularised logistic regression whose inputs are the context vectors net_2(B), strictly convex in s, so it has one answer. It is found
+by Newton's method with backtracking, many songs at once, without random numbers: the same song gets the same vector on every call.
+
+Conventions
+-----------
+`Networks` holds NumPy arrays as a save publishes them. Inputs are not normalised, (n, dim) per song; vectors are (n_songs, dim_out) float32.
+Global pairs need inputs of other songs: `references` (n_references, dim_out) are context vectors of inputs drawn evenly from the training corpus.
+"""
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from sound_eval.cli import InputError
+from sound_eval.corpus import overlap
+
+N_REFERENCES = 256  # context vectors that stand for the whole corpus
+MOST_INPUTS = 256  # inputs of a song that a solution looks at, as B
+MOST_WORDS = 32  # and as A
+MOST_MEAN_INPUTS = 1024  # inputs that a mean word vector is taken over, evenly spaced
+SONGS_AT_ONCE = 64
+BLOCK_INPUTS = 16384  # inputs encoded at once
+NEWTON_STEPS = 30  # convergence takes about five; the bound is for the pathological
+TOLERANCE = 1e-4  # largest gradient component at which a song counts as solved
+HALVINGS = 12  # of a Newton step that does not lower the cost
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The frozen networks, what normalises their inputs, and the references."""
+
+    net_1: dict
+    net_2: dict
+    mean: np.ndarray
+    deviation: np.ndarray
+    references: np.ndarray = None
+
+    def words(self, inputs):
+        """Word vectors net_1(A) (n, dim_out) of inputs (n, dim)."""
+        return self.encode(self.net_1, inputs)
+
+    def contexts(self, inputs):
+        """Context vectors net_2(B) (n, dim_out) of inputs (n, dim)."""
+        return self.encode(self.net_2, inputs)
+
+    def encode(self, net, inputs):
+        """Vectors of not normalised inputs, a block at a time."""
+        blocks = [inputs[i : i + BLOCK_INPUTS] for i in range(0, len(inputs), BLOCK_INPUTS)]
+        return np.concatenate([self.encode_block(net, block) for block in blocks])
+
+    def encode_block(self, net, inputs):
+        """`encode` at once."""
+        normal = (np.asarray(inputs, np.float32) - self.mean) / self.deviation
+        hidden = np.maximum(normal @ net["hidden_kernel"] + net["hidden_bias"], 0)
+        return hidden @ net["output_kernel"] + net["output_bias"]
+
+
+def networks_from(arrays):
+    """Networks from the arrays of a save: the running averages `average/net_1/hidden_kernel` ..., `mean`, `deviation`, `references`."""
+    nets = {"net_1": {}, "net_2": {}}
+    for name, value in arrays.items():
+        if name.startswith("average/"):
+            _, net, tensor = name.split("/")
+            nets[net][tensor] = value
+    if not nets["net_1"] or not nets["net_2"]:
+        raise InputError("the run folder's weights hold no networks; is it a run folder of spectrogram_doc2vec.py?")
+    return Networks(**nets, mean=arrays["mean"], deviation=arrays["deviation"], references=arrays.get("references"))
+
+
+def draw_references(networks, corpus):
+    """Context vectors of N_REFERENCES inputs, evenly over songs and over the time in each: (n_references, dim_out)."""
+    songs = np.linspace(0, len(corpus.names), N_REFERENCES, endpoint=False).astype(int)
+    golden = (np.arange(N_REFERENCES) * 0.6180339887) % 1  # evenly spread over any number of draws (Weyl's sequence)
+    rows = corpus.starts[songs] + (golden * corpus.lengths[songs]).astype(int)
+    return networks.contexts(np.concatenate([corpus.inputs.read(row, 1) for row in rows]))
+
+
+def evenly(count, most):
+    """At most `most` positions out of `count`, evenly spaced."""
+    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(int)
+
+
+def mean_word(networks, inputs):
+    """Mean word vector (dim_out,) of a song's inputs (n, dim)."""
+    return networks.words(inputs[evenly(len(inputs), MOST_MEAN_INPUTS)]).mean(axis=0)
+
+
+def mean_words(networks, songs):
+    """Mean word vectors (n_songs, dim_out) of the songs, an iterable of inputs (n, dim)."""
+    return np.stack([mean_word(networks, inputs) for inputs in songs])
+
+
+def song_vectors(networks, songs, config):
+    """Song vectors (n_songs, dim_out) of `songs`, a sequence of inputs (n, dim), solved to convergence."""
+    groups = [songs[i : i + SONGS_AT_ONCE] for i in range(0, len(songs), SONGS_AT_ONCE)]
+    return np.concatenate([solve(Pairs.of(networks, group, config), config) for group in groups])
+
+
+def positions_in(n_inputs, window):
+    """Positions of the inputs that a solution looks at: all, or evenly spaced stretches as long as a window allows pairs in."""
+    if n_inputs <= MOST_INPUTS:
+        return np.arange(n_inputs)
+    stretch = min(MOST_INPUTS, window + 1)
+    firsts = np.linspace(0, n_inputs - stretch, max(1, MOST_INPUTS // stretch)).astype(int)
+    return np.unique((firsts[:, None] + np.arange(stretch)).ravel())
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of several songs, padded to one size.
+
+    logits come from words (n_songs, n_a, dim_out) and contexts (n_songs, n_b, dim_out), of which the last n_references are global.
+    `weight` (n_songs, n_a, n_b) is each pair's share of the cost, with words shown; `hidden` (n_songs, n_b) the same with words hidden.
+    `sign` (n_b,) is +1 for local and -1 for global pairs: a pair costs softplus(sign * logit).
+    """
+
+    words: np.ndarray
+    contexts: np.ndarray
+    weight: np.ndarray
+    hidden: np.ndarray
+    sign: np.ndarray
+
+    @classmethod
+    def of(cls, networks, songs, config):
+        """The pairs of a group of songs, each an array of inputs (n, dim)."""
+        chosen = [positions_in(len(inputs), config.WINDOW_SIZE) for inputs in songs]
+        firsts = [evenly(len(positions), MOST_WORDS) for positions in chosen]
+        n_b, n_a = max(map(len, chosen)), max(map(len, firsts))
+        references = networks.references
+        n_references, dim = references.shape
+        words = np.zeros((len(songs), n_a, dim), np.float32)
+        contexts = np.zeros((len(songs), n_b + n_references, dim), np.float32)
+        contexts[:, n_b:] = references
+        weight = np.zeros((len(songs), n_a, n_b + n_references), np.float32)
+        for i, (inputs, positions, first) in enumerate(zip(songs, chosen, firsts, strict=True)):
+            rows = np.asarray(inputs[positions])
+            words[i, : len(first)] = networks.words(rows[first])
+            contexts[i, : len(positions)] = networks.contexts(rows)
+            weight[i, : len(first), : len(positions)] = local_weight(positions[first], positions, len(inputs), config)
+            weight[i, : len(first), n_b:] = 0.5 / (len(first) * n_references)
+        sign = np.where(np.arange(n_b + n_references) < n_b, 1, -1).astype(np.float32)
+        return cls(words, contexts, weight * (1 - config.HIDE_WORDS), weight.sum(1) * config.HIDE_WORDS, sign)
+
+    def cost(self, s):
+        """Cost of each song (n_songs,) at song vectors `s` (n_songs, dim_out), without the L2 term."""
+        bias = self.bias(s)
+        shown = np.logaddexp(0, self.sign * (self.words @ self.contexts.swapaxes(1, 2) + bias[:, None, :]))
+        return (shown * self.weight).sum((1, 2)) + (np.logaddexp(0, self.sign * bias) * self.hidden).sum(1)
+
+    def bias(self, s):
+        """What song vectors add to every logit of a context: (n_songs, n_b)."""
+        return np.matmul(self.contexts, s[:, :, None])[:, :, 0]
+
+    def derivatives(self, s):
+        """Gradient (n_songs, dim_out) and Hessian (n_songs, dim_out, dim_out) of the cost at `s`."""
+        bias = self.bias(s)
+        shown = expit(self.sign * (self.words @ self.contexts.swapaxes(1, 2) + bias[:, None, :]))
+        hidden = expit(self.sign * bias)
+        slope = self.sign * ((shown * self.weight).sum(1) + hidden * self.hidden)
+        curvature = (shown * (1 - shown) * self.weight).sum(1) + hidden * (1 - hidden) * self.hidden
+        gradient = np.matmul(slope[:, None, :], self.contexts)[:, 0]
+        return gradient, np.matmul(self.contexts.swapaxes(1, 2) * curvature[:, None, :], self.contexts)
+
+
+def local_weight(a, b, n_inputs, config):
+    """Shares (n_a, n_b) of one half of the cost for the local pairs among positions `a` and `b` of a song; 0 for other pairs."""
+    distance = np.abs(a[:, None] - b[None, :])
+    local = (distance >= min(overlap(config), n_inputs // 2)) & (distance <= config.WINDOW_SIZE)
+    return 0.5 * local / max(local.sum(), 1)
+
+
+def solve(pairs, config):
+    """The song vectors (n_songs, dim_out) float32 that minimise the cost of `pairs` with its L2 term."""
+    l2 = max(config.SONG_L2, 1e-4)  # without any, a song whose pairs can be told apart for certain has no finite answer
+    s = np.zeros((len(pairs.words), pairs.words.shape[2]), np.float32)
+    cost = pairs.cost(s)
+    for _ in range(NEWTON_STEPS):
+        gradient, hessian = pairs.derivatives(s)
+        gradient = gradient + 2 * l2 * s
+        if np.abs(gradient).max() < TOLERANCE:
+            break
+        hessian[:, range(s.shape[1]), range(s.shape[1])] += 2 * l2
+        step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        s, cost = descend(pairs, s, step, cost, l2)
+    return s
+
+
+def descend(pairs, s, step, cost, l2):
+    """`s - length * step` with the longest halved length, song by song, at which the total cost does not rise; and that cost."""
+    length = np.ones((len(s), 1), np.float32)
+    for _ in range(HALVINGS):
+        trial = s - length * step
+        trial_cost = pairs.cost(trial) + l2 * (trial**2).sum(1)
+        worse = trial_cost > cost + 1e-6
+        if not worse.any():
+            break
+        length[worse] /= 2
+    keep = worse[:, None]
+    return np.where(keep, s, trial), np.where(worse, cost, trial_cost)

@@ -1,0 +1,75 @@
+"""The model: net_1, net_2, song vectors, and the cost. Functions of tensors, without state and without I/O.
+
+    P((A, B) is global) = sigmoid((net_1(A) + song_vector(A)) . net_2(B))
+
+The networks never see a pair together, so the dot product at the optimum is, up to its sign, the pointwise mutual information of the pair
+(Levy & Goldberg 2014; Isola et al. 2015), linear in each factor: that is what makes sums and differences of the vectors mean something.
+
+Conventions
+-----------
+`inputs` are normalised, (n_songs, run_length, dim); `valid` (n_songs,) counts the real inputs of each run. Networks are dicts of float32
+tensors, see `init_network`. A *word vector* is net_1 of an input, (dim_out,).
+"""
+import numpy as np
+import tensorflow as tf
+
+
+def init_network(random, dim, hidden, dim_out):
+    """One hidden layer with ReLU: He initialisation (He et al. 2015), biases zero. NumPy arrays by name.
+
+    The output is scaled so that the dot product of two vectors starts with variance 1: larger ones would have to be unlearned first.
+    """
+    return {
+        "hidden_kernel": (random.standard_normal((dim, hidden)) * np.sqrt(2 / dim)).astype(np.float32),
+        "hidden_bias": np.zeros(hidden, np.float32),
+        "output_kernel": (random.standard_normal((hidden, dim_out)) * np.sqrt(1 / hidden) * dim_out**-0.25).astype(np.float32),
+        "output_bias": np.zeros(dim_out, np.float32),
+    }
+
+
+def encode(network, inputs):
+    """Vectors (n, dim_out) of normalised inputs (n, dim)."""
+    hidden = tf.nn.relu(inputs @ network["hidden_kernel"] + network["hidden_bias"])
+    return hidden @ network["output_kernel"] + network["output_bias"]
+
+
+def pair_masks(valid, run_length, overlap, window):
+    """Masks, float32: local pairs within each run (n_songs, run_length, run_length), real inputs (n_songs, run_length).
+
+    Local are pairs from `overlap` to `window` inputs apart. A run so short that it would have none takes its farthest half instead,
+    and a run of one input takes it with itself.
+    """
+    position = tf.range(run_length)
+    real = position[None, :] < valid[:, None]
+    distance = tf.abs(position[:, None] - position[None, :])
+    least = tf.minimum(overlap, valid // 2)
+    local = (distance[None] >= least[:, None, None]) & (distance[None] <= window) & real[:, :, None] & real[:, None, :]
+    return tf.cast(local, tf.float32), tf.cast(real, tf.float32)
+
+
+def cost(nets, song_vectors, inputs, valid, shown, overlap, window):
+    """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar, ln 2 where all dot products are 0.
+
+    nets: (net_1, net_2); song_vectors (n_songs, dim_out), one per run; shown (n_songs, run_length), 0 hides a word vector.
+    """
+    n_songs, run_length, dim = inputs.shape
+    flat = tf.reshape(inputs, [n_songs * run_length, dim])
+    words = tf.reshape(encode(nets[0], flat), [n_songs, run_length, -1]) * shown[:, :, None] + song_vectors[:, None, :]
+    contexts = tf.reshape(encode(nets[1], flat), [n_songs, run_length, -1])
+    local, real = pair_masks(valid, run_length, overlap, window)
+    return 0.5 * (local_cost(words, contexts, local) + global_cost(words, contexts, real))
+
+
+def local_cost(words, contexts, local):
+    """Mean of -log P(local) over the pairs within runs that `local` marks."""
+    logits = tf.matmul(words, contexts, transpose_b=True)  # (n_songs, run_length, run_length)
+    return tf.reduce_sum(tf.nn.softplus(logits) * local) / tf.maximum(tf.reduce_sum(local), 1)
+
+
+def global_cost(words, contexts, real):
+    """Mean of -log P(global) over all pairs of real inputs from different runs."""
+    n_songs, run_length, dim_out = words.shape
+    logits = tf.matmul(tf.reshape(words, [-1, dim_out]), tf.reshape(contexts, [-1, dim_out]), transpose_b=True)
+    other = 1 - tf.repeat(tf.repeat(tf.eye(n_songs), run_length, 0), run_length, 1)
+    weight = tf.reshape(real, [-1, 1]) * tf.reshape(real, [1, -1]) * other
+    return tf.reduce_sum(tf.nn.softplus(-logits) * weight) / tf.maximum(tf.reduce_sum(weight), 1)

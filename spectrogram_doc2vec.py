@@ -1,0 +1,173 @@
+"""Learn one vector per song from a tree of log-mel files, until stopped. The run folder holds everything to go on from."""
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from sound_eval import corpus as corpora
+from sound_eval import infer
+from sound_eval.cli import InputError, print_next, run_main, warn
+from sound_eval.config import differences, read_config
+from sound_eval.monitor import Monitor
+from sound_eval.run_folder import RunFolder
+
+EXAMPLE = """example:
+  python spectrogram_doc2vec.py example_vectors/ example_outs/ --config=configs/small_train.yaml
+
+Stop with Ctrl-C at any time: the epoch under way is saved. The same command goes on from the last save.
+Without --epochs, --max-minutes or --patience the training runs until it is stopped."""
+
+# Config keys that a run cannot change: what the networks see, and their shape.
+FIXED_KEYS = (*corpora.INPUT_KEYS, "HIDDEN_SIZE", "OUTPUT_VECTOR_SIZE")
+NAMED_IN_ERROR = 5  # missing songs that an error names
+
+
+def parse_arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="log-mel tree, as spectrify_all.py writes it")
+    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run folder, made or resumed")
+    parser.add_argument("--config", type=Path, help="YAML file (default: configs/default_config.yaml, or the run folder's own on resuming)")
+    parser.add_argument("--epochs", type=int, metavar="N", help="stop after N more epochs")
+    parser.add_argument("--max-minutes", type=float, metavar="M", help="stop M minutes after the command began, and save")
+    parser.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a lower cost")
+    parser.add_argument("--keep", type=int, metavar="N", help="keep only the last N vector_at_*.npy (default: all)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and of the pairs drawn (default: 0)")
+    args = parser.parse_args()
+    for name in ("epochs", "max_minutes", "patience", "keep"):
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            parser.error(f"--{name.replace('_', '-')} is {value}, expected more than 0")
+    return args
+
+
+class Stop:
+    """Whether to stop: by a signal, or because the time is over. A second signal ends the process at once."""
+
+    def __init__(self, deadline):
+        self.deadline = deadline
+        self.signalled = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.on_signal)
+
+    def on_signal(self, number, _frame):
+        """Note the signal; the next one has its usual deadly effect."""
+        self.signalled = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        print("\nstopping after this step and saving; once more to stop at once", file=sys.stderr, flush=True)
+
+    def now(self):
+        """Whether the training should end."""
+        return self.signalled or time.monotonic() >= self.deadline
+
+
+def settled_config(args, run):
+    """The configuration to train with; raises InputError where it does not fit what the run folder holds."""
+    if not run.exists():
+        return read_config(args.config)
+    trained = run.config()
+    if args.config is None:
+        return trained
+    config = read_config(args.config)
+    if changed := differences(config, trained, FIXED_KEYS):
+        raise InputError(f"{run.path}: was trained with another configuration: {'; '.join(changed)}; give another run folder")
+    return config
+
+
+def settled_songs(args, run):
+    """Names of the songs, those of the run folder first and in their order, and how many of them are new."""
+    present = corpora.list_songs(args.vectors_dir)
+    trained = run.music_list() if run.exists() else []
+    missing = sorted(set(trained) - set(present))
+    if missing:
+        named = ", ".join(missing[:NAMED_IN_ERROR]) + (", ..." if len(missing) > NAMED_IN_ERROR else "")
+        raise InputError(
+            f"{args.vectors_dir}: {len(missing)} of the {len(trained)} songs that {run.path} was trained on are gone: {named}; "
+            "put them back, or train into a new run folder"
+        )
+    new = sorted(set(present) - set(trained))
+    if len(trained) + len(new) < 2:
+        raise InputError(f"{args.vectors_dir}: holds one song only ({present[0]}); a song vector tells a song from others, so give at least two")
+    return trained + new, len(new) if trained else 0
+
+
+def settled_state(run, corpus, config, n_new, seed):
+    """The state to go on from: that of the run folder, with inferred vectors for new songs, or a fresh one."""
+    from sound_eval import training
+
+    if not run.exists():
+        return training.new_state(config, corpus, seed)
+    state = run.weights()
+    if n_new:
+        first = len(corpus.names) - n_new
+        songs = [corpus.song(row) for row in range(first, len(corpus.names))]
+        print(f"{n_new} new songs: their vectors are inferred and then trained on")
+        state = training.with_new_songs(state, infer.song_vectors(infer.networks_from(state), songs, config))
+    return state
+
+
+def save(run, corpus, state, epoch, cost):
+    """Write the run folder after `epoch`; what is published is the document vector: song vector + mean word vector."""
+    networks = infer.networks_from(state)
+    references = infer.draw_references(networks, corpus)
+    words = infer.mean_words(networks, map(corpus.song, range(len(corpus.names))))
+    run.save(epoch, state["songs/average"] + words, state | {"references": references}, cost)
+
+
+def train(args, run, trainer, corpus, stop):
+    """The loop over epochs: train, save, report; returns the last epoch saved."""
+    epoch = run.epoch() if run.exists() else 0
+    last = epoch + args.epochs if args.epochs else None
+    costs = [cost for _, cost in run.costs()] if run.exists() else []
+    monitor = Monitor(trainer.steps_per_epoch * trainer.rows_per_step, trainer.config.TRAIN_STEPS_PER_PRINT)
+    while not stop.now() and epoch != last:
+        monitor.start_epoch(epoch + 1)
+        cost = trainer.run_epoch(epoch + 1, stop.now, monitor.chunk)
+        if cost is None:
+            break
+        epoch += 1
+        save(run, corpus, trainer.state, epoch, cost)
+        if args.keep:
+            run.keep_last(args.keep)
+        monitor.say(f"epoch {epoch}: cost {cost:.4f}, wrote {run.vectors_path(epoch)}")
+        costs.append(cost)
+        if args.patience and len(costs) > args.patience and min(costs[-args.patience :]) >= min(costs[: -args.patience]):
+            monitor.say(f"the cost has not fallen for {args.patience} epochs: done")
+            break
+    return epoch
+
+
+def main():
+    """Train as the command line says."""
+    began = time.monotonic()
+    args = parse_arguments()
+    stop = Stop(began + args.max_minutes * 60 if args.max_minutes else float("inf"))
+    run = RunFolder(args.run_dir)
+    names, n_new = settled_songs(args, run)
+    config = settled_config(args, run)
+    run.lock()
+    corpus = corpora.open_corpus(args.vectors_dir, names, config, run.path / "cache")
+    print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes; its warnings and errors still come
+    from sound_eval import training  # TensorFlow, after everything that can be said without it
+
+    state = settled_state(run, corpus, config, n_new, args.seed)
+    run.start(config, names)
+    trainer = training.Trainer(corpus, config, state, args.seed)
+    if trainer.warning:
+        warn(trainer.warning)
+    epoch = train(args, run, trainer, corpus, stop)
+    if not run.exists():
+        print("stopped before the first step: nothing to save")
+        return 1
+    print(f"{run.path}: {len(names)} song vectors after epoch {epoch} in {run.vectors_path(epoch).name}, songs in music_list.txt")
+    print_next("python", "static_web_viewer/display_vector_data.py", args.run_dir, "AUDIO_DIR", "METADATA.csv", "MAP_DIR")
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
