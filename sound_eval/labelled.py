@@ -55,11 +55,23 @@ def read_vectors(path, names):
 
 
 def choose_label_column(table, source):
-    """The column to use where none is named: the first of `LABEL_COLUMNS`, or the only one that can be a label."""
-    for name in LABEL_COLUMNS:
-        if name in table.columns:
-            return name
+    """The column to use where none is named: the first of `LABEL_COLUMNS` that tells songs apart, or the only one that can be a label.
+
+    A column tells songs apart where at least half of the songs have a value and not all the same. Raises InputError where
+    there is no candidate or several.
+    """
     candidates = [name for name in table.columns if name not in TEXT_COLUMNS]
+    usual = [name for name in LABEL_COLUMNS if name in candidates]
+    telling = [name for name in usual if tells_apart(table[name])] or usual
+    if telling:
+        return telling[0]
     if len(candidates) != 1:
-        raise InputError(f"{source}: which column is the label? Name one with --label; there are {', '.join(candidates) or 'none'}")
+        raise InputError(f"{source}: which column is the label? Name one; there are {', '.join(candidates) or 'none'}")
     return candidates[0]
+
+
+def tells_apart(values):
+    """Whether at least half of the songs have a value, and not all the same."""
+    given = values.str.strip()
+    given = given[given != ""]
+    return 2 * len(given) >= len(values) and given.nunique() > 1

@@ -1,0 +1,76 @@
+"""Make a metadata CSV for a folder of music from the tags in its files."""
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import _repo_root  # noqa: F401  puts sound_eval on the import path
+from sound_eval.audio_folder import AudioFolder
+from sound_eval.cli import InputError, Progress, one_line, print_next, run_main, warn
+from sound_eval.config import read_config
+from sound_eval.trees import atomic_write
+
+EXAMPLE = """\
+example:
+  python process_results/labels_from_tags.py ~/Music labels.csv
+
+The CSV has filename, title, artist, album, genre, year, folder (the top folder of each file) and citation.
+"""
+MAX_NAMED = 5  # unreadable files named on the terminal
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("audio_dir", type=Path, help="folder of music, the one that spectrify_all.py reads")
+    parser.add_argument("output", type=Path, help="the CSV to write")
+    parser.add_argument("--config", type=Path, help="YAML file whose AUDIO_SUFFIXES say what is audio (default: configs/default_config.yaml)")
+    return parser.parse_args()
+
+
+def read_rows(root, names):
+    """A row of labels for each file, and `name: reason` for the files whose tags cannot be read."""
+    from sound_eval.tags import FIELDS, labels_of, read_tags
+
+    rows, unreadable = [], []
+    with Progress(len(names), "file", "reading tags") as progress:
+        for name in names:
+            try:
+                tags = read_tags(root / name)
+            except Exception as error:  # parsers of damaged files raise anything; the file is reported and keeps its name and folder
+                unreadable.append(f"{name}: {one_line(error)}")
+                tags = dict.fromkeys(FIELDS, "")
+            rows.append(labels_of(name, tags))
+            progress.update(1)
+    return rows, unreadable
+
+
+def print_report(rows, unreadable, output):
+    """What was found, and the files whose tags could not be read."""
+    for line in unreadable[:MAX_NAMED]:
+        warn(line)
+    if unreadable:
+        warn(f"the tags of {len(unreadable)} of {len(rows)} files cannot be read; title and folder are from their paths")
+    print(f"wrote {output}: {len(rows)} files")
+    for field in ("artist", "album", "genre", "year", "folder"):
+        counts = Counter(row[field] for row in rows if row[field])
+        common = ", ".join(f"{value} ({count})" for value, count in counts.most_common(3))
+        print(f"  {field:7} in {sum(counts.values())} files, {len(counts)} values{': ' + common if common else ''}")
+
+
+def main():
+    """Read, write, report."""
+    args = parse_args()
+    names = [source.name for source in AudioFolder(args.audio_dir, read_config(args.config).AUDIO_SUFFIXES).sources]
+    if not names:
+        raise InputError(f"{args.audio_dir}: holds no audio file")
+    rows, unreadable = read_rows(args.audio_dir, names)
+    import pandas as pd
+
+    with atomic_write(args.output, "w", encoding="utf-8", newline="") as file:
+        pd.DataFrame(rows).to_csv(file, index=False, lineterminator="\n")
+    print_report(rows, unreadable, args.output)
+    print_next("python", "static_web_viewer/display_vector_data.py", "RUN_DIR", args.audio_dir, args.output, "MAP_DIR")
+
+
+if __name__ == "__main__":
+    run_main(main)
