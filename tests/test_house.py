@@ -152,7 +152,7 @@ def test_help_has_an_example_and_loads_no_tensorflow(name, help_text):
 
 @pytest.mark.parametrize("name", USER_SCRIPTS)
 def test_readme_names_every_option(name, help_text):
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", help_text(name)[0].split("example", 1)[0])) - {"--help"}
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", help_text(name)[0].split("example", 1)[0])) - {"--help"}
     assert not {option for option in options if not re.search(rf"{re.escape(option)}(?![\w-])", README)}
 
 
