@@ -1,0 +1,45 @@
+"""Log-mel trees with planted songs, and a small configuration to train on them, for the tests of corpus, training and inference."""
+import numpy as np
+
+from sound_eval.config import from_mapping, save_config
+
+SMALL = {
+    "NUM_MEL_BINS": 12,
+    "TIME_SEGMENT_SIZE": 0.1,
+    "WINDOW_SIZE": 8,
+    "HIDDEN_SIZE": 16,
+    "OUTPUT_VECTOR_SIZE": 8,
+    "BATCH_SIZE": 64,
+    "SONGS_PER_BATCH": 4,
+    "TRAIN_STEPS_PER_SAVE": 64 * 40,
+    "TRAIN_STEPS_PER_PRINT": 64 * 10,
+    "ADAM_learning_rate": 0.003,
+}
+
+
+def small_config(**changes):
+    """A configuration that trains an epoch in a moment; single frames unless TEXTURE_SECONDS says otherwise."""
+    return from_mapping(SMALL | changes, "small")
+
+
+def planted_song(style, seed, n_frames=120, n_mels=12):
+    """Log-mel frames (n_frames, n_mels) of a song: noise around the spectrum of one of a few styles, and one of its own."""
+    of_style, of_song = np.random.default_rng(style), np.random.default_rng(1000 + seed)
+    spectrum = 2 * of_style.standard_normal(n_mels) + of_song.standard_normal(n_mels)
+    return (spectrum - 4 + 0.5 * of_song.standard_normal((n_frames, n_mels))).astype(np.float32)
+
+
+def write_tree(root, n_songs=12, n_styles=3, **kwargs):
+    """A tree of planted songs; returns their names. Song i is of style i modulo `n_styles`."""
+    names = [f"disc {i % 2}/söng {i:03d}.mp3.npy" for i in range(n_songs)]
+    for i, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, planted_song(i % n_styles, i, **kwargs))
+    return sorted(names)
+
+
+def write_config(path, **changes):
+    """The small configuration as a YAML file; returns its path."""
+    save_config(path, small_config(**changes))
+    return path

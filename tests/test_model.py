@@ -1,0 +1,169 @@
+"""The model's cost against a plain loop over pairs, and what may move which vector."""
+import numpy as np
+import pytest
+from planted import small_config, write_tree
+
+tf = pytest.importorskip("tensorflow")
+
+from sound_eval import corpus as corpora  # noqa: E402
+from sound_eval import model, training  # noqa: E402
+
+N_SONGS, RUN, DIM, OUT = 3, 6, 5, 4
+OVERLAP, WINDOW = 2, 4
+
+
+def random_batch(seed=0, valid=(6, 6, 4)):
+    random = np.random.default_rng(seed)
+    nets = tuple({k: tf.constant(v) for k, v in model.init_network(random, DIM, 7, OUT).items()} for _ in range(2))
+    songs = tf.constant(random.standard_normal((N_SONGS, OUT)), tf.float32)
+    inputs = tf.constant(random.standard_normal((N_SONGS, RUN, DIM)), tf.float32)
+    shown = tf.constant(random.random((N_SONGS, RUN)) < 0.6, tf.float32)
+    return nets, songs, inputs, tf.constant(valid, tf.int32), shown
+
+
+def plain_cost(nets, songs, inputs, valid, shown):
+    """The cost by a loop over all pairs, from the definitions of local and global."""
+    vectors = [[model.encode(net, inputs[s]).numpy() for s in range(N_SONGS)] for net in nets]
+    local, everywhere = [], []
+    for s in range(N_SONGS):
+        for a in range(valid[s]):
+            word = vectors[0][s][a] * shown[s, a].numpy() + songs[s].numpy()
+            for t in range(N_SONGS):
+                for b in range(valid[t]):
+                    probability_global = 1 / (1 + np.exp(-word @ vectors[1][t][b]))
+                    if s != t:
+                        everywhere.append(-np.log(probability_global))
+                    elif min(OVERLAP, valid[s] // 2) <= abs(a - b) <= WINDOW:
+                        local.append(-np.log(1 - probability_global))
+    return 0.5 * np.mean(local) + 0.5 * np.mean(everywhere)
+
+
+@pytest.mark.parametrize("valid", [(6, 6, 6), (6, 5, 4), (6, 1, 2)])
+def test_cost_is_the_mean_over_pairs(valid):
+    batch = random_batch(valid=valid)
+    np.testing.assert_allclose(model.cost(*batch, OVERLAP, WINDOW), plain_cost(*batch[:3], valid, batch[4]), rtol=1e-5)
+
+
+def test_zero_dot_products_cost_ln_2():
+    nets, songs, inputs, valid, shown = random_batch()
+    zero = tuple({name: tf.zeros_like(tensor) for name, tensor in net.items()} for net in nets)
+    np.testing.assert_allclose(model.cost(zero, 0 * songs, inputs, valid, shown, OVERLAP, WINDOW), np.log(2), rtol=1e-6)
+
+
+def test_a_hidden_word_leaves_the_pair_to_the_song_vector():
+    nets, songs, inputs, valid, shown = random_batch()
+    with tf.GradientTape() as tape:
+        tape.watch(nets)
+        cost = model.cost(nets, songs, inputs, valid, 0 * shown, OVERLAP, WINDOW)
+    gradient = tape.gradient(cost, nets)
+    assert np.abs(gradient[0]["hidden_kernel"]).max() == 0
+    assert np.abs(gradient[1]["hidden_kernel"]).max() > 0
+
+
+def test_void_inputs_change_nothing():
+    nets, songs, inputs, valid, shown = random_batch(valid=(6, 6, 4))
+    other = tf.tensor_scatter_nd_update(inputs, [[2, 5]], [100 * tf.ones(DIM)])
+    costs = [float(model.cost(nets, songs, values, valid, shown, OVERLAP, WINDOW)) for values in (inputs, other)]
+    assert costs[0] == costs[1]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    root = tmp_path_factory.mktemp("corpus")
+    write_tree(root / "tree", 12)
+    return corpora.open_corpus(root / "tree", corpora.list_songs(root / "tree"), small_config(), root / "cache")
+
+
+def trainer_of(corpus, seed=0, **changes):
+    config = small_config(**changes)
+    return training.Trainer(corpus, config, training.new_state(config, corpus, seed), seed)
+
+
+def run(trainer, epoch=1):
+    return trainer.run_epoch(epoch, lambda: False, lambda rows, cost: None)
+
+
+def test_only_songs_of_the_step_get_a_step(corpus):
+    trainer = trainer_of(corpus, TRAIN_STEPS_PER_SAVE=64 * 2)  # two steps of four songs
+    before = {name: array.copy() for name, array in trainer.state.items()}
+    run(trainer)
+    touched = trainer.state["songs/step"] > 0
+    assert touched.sum() == 8
+    for table in training.SONG_TABLES:
+        moved = (trainer.state[f"songs/{table}"] != before[f"songs/{table}"]).any(axis=1)
+        assert (moved == touched).all()
+
+
+def test_adam_and_the_average_equal_plain_ones(corpus):
+    random = np.random.default_rng(0)
+    gradients = random.standard_normal((5, 3)).astype(np.float32)
+    value = m = v = average = np.zeros(3, np.float32)
+    plain, plain_m, plain_v, values = np.zeros(3), np.zeros(3), np.zeros(3), []
+    for step, gradient in enumerate(gradients, start=1):
+        value, m, v = training.adam(value, gradient, m, v, float(step), 0.01)
+        average = training.averaged(average, value, float(step))
+        plain_m = training.BETA_1 * plain_m + (1 - training.BETA_1) * gradient
+        plain_v = training.BETA_2 * plain_v + (1 - training.BETA_2) * gradient**2
+        plain = plain - 0.01 * plain_m / (1 - training.BETA_1**step) / (np.sqrt(plain_v / (1 - training.BETA_2**step)) + training.EPSILON)
+        values.append(plain)
+    np.testing.assert_allclose(value, plain, rtol=1e-4)
+    weights = np.cumprod([1, *((t + training.AVERAGE_POWER) / t for t in range(1, 5))])  # of value t: a polynomial in t of that power
+    np.testing.assert_allclose(average, np.average(values, axis=0, weights=weights), rtol=1e-3)
+
+
+def test_training_lowers_the_cost_and_finds_the_styles(corpus):
+    for seed in range(3):
+        trainer = trainer_of(corpus, seed)
+        first = run(trainer, 1)
+        for epoch in range(2, 6):
+            last = run(trainer, epoch)
+        assert last < 0.8 * first < 0.8 * 0.75
+        vectors = trainer.state["songs/average"]
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        style = np.array([int(name.split(" ")[-1][:3]) % 3 for name in corpus.names])
+        similarity = unit @ unit.T
+        same = style[:, None] == style[None, :]
+        off_diagonal = ~np.eye(len(style), dtype=bool)
+        assert similarity[same & off_diagonal].mean() > similarity[~same].mean() + 0.2
+
+
+def test_streaming_equals_the_inputs_on_the_device(corpus):
+    on_device, streamed = trainer_of(corpus), trainer_of(corpus, FRAMES_ON_DEVICE_GB=0)
+    assert on_device.on_device and not streamed.on_device
+    run(on_device)
+    run(streamed)
+    for name, array in on_device.state.items():
+        np.testing.assert_allclose(streamed.state[name], array, atol=1e-5, err_msg=name)
+
+
+def test_n_plus_n_epochs_equal_2n(corpus):
+    whole = trainer_of(corpus)
+    for epoch in (1, 2, 3, 4):
+        run(whole, epoch)
+    part = trainer_of(corpus)
+    run(part, 1)
+    run(part, 2)
+    saved = {name: np.array(array) for name, array in part.state.items()}
+    resumed = training.Trainer(corpus, small_config(), saved, seed=0)
+    run(resumed, 3)
+    run(resumed, 4)
+    for name, array in whole.state.items():
+        np.testing.assert_array_equal(resumed.state[name], array, err_msg=name)
+
+
+def test_an_exploding_cost_is_an_error(corpus):
+    trainer = trainer_of(corpus, ADAM_learning_rate=1e20)
+    with pytest.raises(training.InputError, match=r"cost is (nan|inf).*ADAM_learning_rate 1e\+20"):
+        for epoch in range(1, 4):
+            run(trainer, epoch)
+
+
+def test_new_songs_keep_old_rows():
+    config = small_config()
+    state = {f"songs/{table}": np.random.default_rng(0).random((3, 8)).astype(np.float32) for table in training.SONG_TABLES}
+    state["songs/step"] = np.ones(3, np.float32)
+    new = training.with_new_songs(state, np.full((2, config.OUTPUT_VECTOR_SIZE), 7, np.float32))
+    for table in training.SONG_TABLES:
+        np.testing.assert_array_equal(new[f"songs/{table}"][:3], state[f"songs/{table}"])
+    assert (new["songs/vector"][3:] == 7).all() and (new["songs/average"][3:] == 7).all()
+    assert new["songs/step"].tolist() == [1, 1, 1, 0, 0]
