@@ -23,8 +23,8 @@ from sound_eval.library import Library
 from sound_eval.trees import atomic_write
 
 EXAMPLES = """examples:
-  export_vectors.py example_outs/ songs.bin
-  export_vectors.py example_outs/ songs.parquet --metadata labels.csv
+  python process_results/export_vectors.py example_outs/ songs.bin
+  python process_results/export_vectors.py example_outs/ songs.parquet --metadata labels.csv
       then: embedding-atlas songs.parquet --vector vector --x x --y y"""
 
 

@@ -32,12 +32,12 @@ from sound_eval.vectors import (
 )
 
 EXAMPLES = """examples:
-  similar_songs.py near example_outs/ "disc 1/03" --top 5
-  similar_songs.py near example_outs/ ~/Music/new_song.flac --json
-  similar_songs.py like example_outs/ +03_chord +05_pulse -07_chord
-  similar_songs.py path example_outs/ 3 17 --steps 8 --m3u8 walk.m3u8 --audio-dir example_input/
-  similar_songs.py playlist example_outs/ 17 --length 60min --vectors-dir example_vectors/ --metadata labels.csv --max-per artist 2
-  similar_songs.py stats example_outs/ --mutual-proximity --metadata labels.csv --same genre"""
+  python process_results/similar_songs.py near example_outs/ "disc 1/03" --top 5
+  python process_results/similar_songs.py near example_outs/ ~/Music/new_song.flac --json
+  python process_results/similar_songs.py like example_outs/ +03_chord +05_pulse -07_chord
+  python process_results/similar_songs.py path example_outs/ 3 17 --steps 8 --m3u8 walk.m3u8 --audio-dir example_input/
+  python process_results/similar_songs.py playlist example_outs/ 17 --length 60min --audio-dir example_input/ --metadata labels.csv --max-per artist 2
+  python process_results/similar_songs.py stats example_outs/ --mutual-proximity --metadata labels.csv --same genre"""
 
 TERMS_HELP = """+ or - and a song, without a space: +A adds the unit vector of A, -A takes it away, A alone adds. A song whose own name begins
 with a sign keeps it behind the first: --x.mp3 takes -x.mp3 away, and -./--top takes away a song that is spelled like an option"""
@@ -133,10 +133,19 @@ def near(args, library, search):
 def like(args, library, search):
     """One list for the sum."""
     signed = [(text[0], text[1:]) if text[0] in "+-" else ("+", text) for text in args.songs]
-    queries = [(sign, library.query(text)) for sign, text in signed]
+    queries = [(sign, term(library, sign, text)) for sign, text in signed]
     vector = combine([query.vector for sign, query in queries if sign == "+"], [query.vector for sign, query in queries if sign == "-"])
     title = " ".join(f"{sign}{query.name}" for sign, query in queries)
     return [(title, nearest(args, library, search, [query for _, query in queries], vector))]
+
+
+def term(library, sign, text):
+    """The song of one term; where there is none, an option may be misspelled."""
+    try:
+        return library.query(text)
+    except InputError as error:
+        hint = f" (and there is no option {sign}{text})" if (sign + text).startswith("--") else ""
+        raise InputError(f"{error}{hint}") from error
 
 
 def nearest(args, library, search, queries, vector):
@@ -153,7 +162,7 @@ def path(args, library, search):
     start, end = (library.query(text) for text in args.songs)
     if start.name == end.name:
         raise InputError(f"{start.name}: a path needs two songs")
-    steps = args.steps or args.top - 1
+    steps = args.steps or max(1, args.top - 1)
     rows = walk(search, [(start.row, start.vector), (end.row, end.vector)], steps, rules_of(args, library))
     return [(f"{start.name} to {end.name}", chain(library, start, *map(library.song, rows), end))]
 
@@ -243,16 +252,19 @@ VERBS = {"near": near, "like": like, "path": path, "playlist": wander}
 
 def check(args):
     """Raise InputError for options that do not go together or make no sense."""
+    for name in ("top", "steps", "neighbours"):
+        if (value := getattr(args, name, None)) is not None and value < 1:
+            raise InputError(f"--{name} {value}: expected at least 1")
     if args.verb == "stats":
         return
-    if args.top < 1:
-        raise InputError(f"--top {args.top}: expected at least 1")
     if args.json and args.csv:
         raise InputError("--json and --csv both print to the terminal; give one of them")
     if args.m3u8 and not args.audio_dir:
         raise InputError("--m3u8 needs --audio-dir, the folder that its paths lead to")
     if args.index and args.mutual_proximity:
         raise InputError("--index searches by cosine; leave --mutual-proximity out")
+    if args.verb == "playlist" and not 0 <= args.drift <= 1:
+        raise InputError(f"--drift {args.drift:g}: expected a number from 0 to 1")
     if args.verb == "playlist" and args.length and not (args.vectors_dir or args.audio_dir):
         raise InputError("--length needs to know how long songs last: give --vectors-dir or --audio-dir")
 

@@ -68,19 +68,10 @@ class Library:
 
     def infer(self, path):
         """The unit vector (dim,) of an audio file that the run need not have seen. Raises InputError where it cannot be decoded."""
-        from sound_eval import infer
-        from sound_eval.corpus import network_inputs
-        from sound_eval.spectrify import log_mel_of_file
-
-        config = self.run.config()
-        networks = infer.networks_from(self.run.weights())
-        try:
-            frames = log_mel_of_file(path, config)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        if not len(frames):
-            raise InputError(f"{path}: shorter than one frame of {config.FFT_SIZE / config.SAMPLERATE:.2f} s")
-        return unit_vectors(infer.song_vectors(networks, [network_inputs(frames, config)], config)[0])
+        vector = document_vectors(self.run, [path])[0]
+        if len(vector) != self.unit.shape[1]:
+            raise InputError(f"the vectors have {self.unit.shape[1]} values and those of {self.run.path} {len(vector)}; are they of another run?")
+        return unit_vectors(vector)
 
     def song(self, row):
         """A song of the run as a query."""
@@ -119,3 +110,29 @@ def read_song_vectors(path):
     if vectors.ndim != 2 or len(vectors) != len(names):
         raise InputError(f"{path}: shape {vectors.shape} does not fit the {len(names)} songs of music_list.txt beside it")
     return names, vectors
+
+
+def document_vectors(run, paths):
+    """Document vectors (n, dim) of audio files, inferred with the networks of a run: song vector + mean word vector, as the run's own are.
+
+    Raises InputError where a file cannot be decoded or is too short, or the run folder has no weights.
+    """
+    from sound_eval import infer
+
+    config, networks = run.config(), infer.networks_from(run.weights())
+    inputs = [inputs_of_file(path, config) for path in paths]
+    return infer.song_vectors(networks, inputs, config) + infer.mean_words(networks, inputs)
+
+
+def inputs_of_file(path, config):
+    """Network inputs (n, input_dim) of an audio file, rounded as in training."""
+    from sound_eval.corpus import network_inputs
+    from sound_eval.spectrify import log_mel_of_file
+
+    try:
+        frames = log_mel_of_file(path, config)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    if not len(frames):
+        raise InputError(f"{path}: shorter than one frame, {config.FFT_SIZE / config.SAMPLERATE:.2f} s")
+    return network_inputs(frames, config).astype(np.float16)
