@@ -1,0 +1,66 @@
+"""The Bokeh figure of the map: layers without data, which the page fills and colours.
+
+Layers from the back: links (from the selected song to its nearest), trail (songs played), songs, doubts (songs whose
+surroundings on the map are not to be trusted), marks (the selected song and its nearest), names (of clusters).
+Axes, grids and toolbar are left out: positions on the map have no unit. The page drives the tools.
+"""
+import numpy as np
+from bokeh.embed import json_item
+from bokeh.models import BoxSelectTool, ColumnDataSource, LassoSelectTool, PanTool, Range1d, WheelZoomTool
+from bokeh.plotting import figure
+
+NO_COLOUR = np.zeros(1, np.uint32)
+
+
+def make_figure(point_size):
+    """The figure; `point_size` is the diameter of a song's point in pixels."""
+    plot = figure(
+        name="map",
+        output_backend="webgl",
+        sizing_mode="stretch_both",
+        x_range=Range1d(-1, 1),
+        y_range=Range1d(-1, 1),
+        tools=[],
+        toolbar_location=None,
+        min_border=0,
+        outline_line_color=None,
+        background_fill_alpha=0,
+        border_fill_alpha=0,
+        lod_threshold=20_000,
+        lod_factor=8,
+    )
+    plot.axis.visible = False
+    plot.grid.visible = False
+    add_tools(plot)
+    add_layers(plot, point_size)
+    return plot
+
+
+def add_tools(plot):
+    """Pan and zoom, and the two ways to draw round songs, told apart in the page by their names."""
+    wheel = WheelZoomTool(name="zoom")
+    plot.add_tools(PanTool(name="pan"), wheel, LassoSelectTool(name="lasso", renderers=[]), BoxSelectTool(name="box", renderers=[]))
+    plot.toolbar.active_scroll = wheel
+
+
+def add_layers(plot, point_size):
+    """The layers, each with a source of its own name."""
+    plot.segment("x0", "y0", "x1", "y1", source=empty("links", "x0", "y0", "x1", "y1"), name="links", line_width=1.5, line_alpha=0.8)
+    plot.line("x", "y", source=empty("trail", "x", "y"), name="trail", line_width=2, line_alpha=0.5, line_dash=[2, 4])
+    songs = ColumnDataSource({"x": [0.0], "y": [0.0], "colour": NO_COLOUR}, name="songs")
+    plot.scatter("x", "y", source=songs, name="songs", size=point_size, fill_color="colour", line_color=None)
+    plot.scatter("x", "y", source=empty("doubts", "x", "y"), name="doubts", size=point_size * 0.45, line_color=None)
+    marks = empty("marks", "x", "y", "size")
+    plot.scatter("x", "y", source=marks, name="marks", size="size", fill_color=None, line_width=2)
+    names = empty("names", "x", "y", "text")
+    plot.text("x", "y", "text", source=names, name="names", text_align="center", text_baseline="middle", text_font_size="13px")
+
+
+def empty(name, *columns):
+    """A source with no rows."""
+    return ColumnDataSource({column: [] for column in columns}, name=name)
+
+
+def figure_json(point_size):
+    """The figure as the JSON value that `Bokeh.embed.embed_item` takes."""
+    return json_item(make_figure(point_size), "map")

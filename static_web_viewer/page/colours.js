@@ -1,0 +1,97 @@
+/* Colours: of categories, of numbers, of distances, in a light and a dark theme.
+   A colour is a number 0xRRGGBBAA, as BokehJS takes it in a uint32 array. */
+"use strict";
+
+soundEval.colours = (() => {
+  const { state } = soundEval;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const DISTANCE = "distance_to_selected";
+
+  // After Okabe & Ito (2008), made for all kinds of colour vision; the order puts the most different first.
+  const CATEGORIES = {
+    light: ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#8a7f00", "#333333"],
+    dark: ["#56b4e9", "#e69f00", "#00b884", "#e8602c", "#3d7fe0", "#d98bb8", "#f0e442", "#f2f2f2"],
+  };
+  const OTHER = { light: "#a3a8b0", dark: "#626873" };
+  const MISSING = { light: "#cdd1d6", dark: "#43474f" };
+  const GREYED = { light: "#d4d8de70", dark: "#3a3f4870" };
+  // viridis, the colour map of matplotlib (CC0), from dark to bright
+  const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
+  const RAMP_STEPS = 256;
+
+  const theme = () => (dark.matches ? "dark" : "light");
+
+  function parse(css) {
+    const hex = css.slice(1);
+    return Number.parseInt(hex.length === 6 ? `${hex}ff` : hex, 16);
+  }
+
+  /** One colour for each of RAMP_STEPS steps from the first to the last stop. */
+  function ramp(stops) {
+    return Uint32Array.from({ length: RAMP_STEPS }, (_, step) => {
+      const place = (step / (RAMP_STEPS - 1)) * (stops.length - 1);
+      const left = Math.min(Math.floor(place), stops.length - 2);
+      const [from, to] = [parse(stops[left]), parse(stops[left + 1])];
+      const mix = (shift) => Math.round(((from >>> shift) & 255) * (left + 1 - place) + ((to >>> shift) & 255) * (place - left));
+      return ((mix(24) << 24) | (mix(16) << 16) | (mix(8) << 8) | 255) >>> 0;
+    });
+  }
+
+  const brightening = ramp(VIRIDIS);
+  const darkening = ramp(VIRIDIS.toReversed());
+
+  /** What is near or much stands out from the ground: bright on dark, dark on bright. */
+  const rampOf = (nearFirst) => (nearFirst === dark.matches ? darkening : brightening);
+
+  const toCss = (colour) => `#${colour.toString(16).padStart(8, "0")}`;
+
+  /** Colour of each code of a text column: the chosen values first, then the most frequent, the rest alike. */
+  function ofCodes(column, chosen) {
+    const palette = CATEGORIES[theme()];
+    const order = column.order.filter((code) => chosen?.has(code)).concat(column.order.filter((code) => !chosen?.has(code)));
+    const shared = order.length > palette.length ? palette.length - 1 : palette.length;
+    const colours = new Uint32Array(column.values.length).fill(parse(OTHER[theme()]));
+    colours[0] = parse(MISSING[theme()]);
+    order.slice(0, shared).forEach((code, rank) => { colours[code] = parse(palette[rank]); });
+    return { colours, order, nNamed: Math.min(shared, order.length) };
+  }
+
+  /** Colours of all songs by values between low and high; NaN is missing. */
+  function ofNumbers(values, low, high, nearFirst) {
+    const steps = rampOf(nearFirst);
+    const missing = parse(MISSING[theme()]);
+    const factor = high > low ? (RAMP_STEPS - 1) / (high - low) : 0;
+    const colours = new Uint32Array(values.length);
+    for (let i = 0; i < values.length; i++) {
+      const step = Math.round((values[i] - low) * factor);
+      colours[i] = Number.isNaN(step) ? missing : steps[Math.max(0, Math.min(RAMP_STEPS - 1, step))];
+    }
+    return colours;
+  }
+
+  /** Colours of all songs as the person has chosen, those that a filter leaves out greyed. */
+  function ofSongs() {
+    const colours = unfiltered();
+    const { shown } = soundEval.filters;
+    const greyed = parse(GREYED[theme()]);
+    for (let i = 0; i < colours.length; i++) if (!shown[i]) colours[i] = greyed;
+    return colours;
+  }
+
+  function unfiltered() {
+    const { columns, n } = soundEval.songs;
+    if (state.colourBy === DISTANCE) {
+      const distances = soundEval.distance.fromSelected();
+      return distances ? ofNumbers(distances, 0, soundEval.distance.farthest(distances), true) : new Uint32Array(n).fill(parse(OTHER[theme()]));
+    }
+    const column = columns.get(state.colourBy);
+    if (!column) return new Uint32Array(n).fill(parse(CATEGORIES[theme()][0]));
+    if (column.kind === "number") return ofNumbers(column.numbers, column.low, column.high, false);
+    const { colours } = ofCodes(column, soundEval.filters.chosenIn(column.name));
+    return Uint32Array.from(column.codes, (code) => colours[code]);
+  }
+
+  const gradient = (nearFirst) => `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => toCss(rampOf(nearFirst)[Math.floor(i * 31.875)])).join(",")})`;
+
+  return { DISTANCE, CATEGORIES, dark, theme, ofCodes, ofSongs, gradient, toCss };
+})();

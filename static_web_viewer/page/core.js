@@ -1,0 +1,60 @@
+/* The page's one global, `soundEval`: what the data files give, what the person has chosen, and who is told of changes.
+
+   For scripts that drive the page (all else is internal):
+     soundEval.ready             a promise, kept when the map is drawn and the vectors are there
+     soundEval.state             {selected, playing, colourBy, ...}: rows of songs or -1, names of columns
+     soundEval.select(row)       select a song and play it
+     soundEval.positionOf(row)   {x, y} of a song's point in pixels of the window
+     soundEval.colourOf(row)     its colour as 0xRRGGBBAA
+     soundEval.distances(row)    Float32Array of cosine distances from a song to all
+   A song is known by its row, 0 to n-1, in all arrays. */
+"use strict";
+
+// eslint-disable-next-line no-var
+var soundEval = (() => {
+  const data = {};
+  const waiting = {};
+  const listeners = {};
+
+  /** Called by a data file: keeps `value` under `name` and wakes who waits for it. */
+  function receive(name, value) {
+    data[name] = value;
+    (waiting[name] ?? []).forEach((resolve) => resolve(value));
+  }
+
+  /** Loads data/NAME.js unless it is there; a promise of its value. */
+  function load(name) {
+    if (name in data) return Promise.resolve(data[name]);
+    return new Promise((resolve, reject) => {
+      (waiting[name] ??= []).push(resolve);
+      const script = document.createElement("script");
+      script.src = `data/${name}.js`;
+      script.onerror = () => reject(new Error(`data/${name}.js is missing beside the page`));
+      document.head.append(script);
+    });
+  }
+
+  const TYPES = { int8: Int8Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array };
+
+  /** The typed array that map_data.encode_array wrote. */
+  function decodeArray({ dtype, base64 }) {
+    const text = atob(base64);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+    return new TYPES[dtype](bytes.buffer);
+  }
+
+  /** Calls `listener` after every `emit` of one of the named changes. */
+  function on(names, listener) {
+    for (const name of names.split(" ")) (listeners[name] ??= []).push(listener);
+  }
+
+  function emit(name) {
+    (listeners[name] ?? []).forEach((listener) => listener());
+  }
+
+  const state = { selected: -1, playing: -1, colourBy: "", trail: [] };
+  const byId = (id) => document.getElementById(id);
+
+  return { data, state, receive, load, decodeArray, on, emit, byId };
+})();

@@ -1,0 +1,56 @@
+/* The player: one audio element and the controls around it. */
+"use strict";
+
+soundEval.player = (() => {
+  const { songs, state, emit, byId } = soundEval;
+  const audio = byId("player");
+  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+  function play(row) {
+    const address = songs.address(row);
+    state.playing = address ? row : -1;
+    note(address ? "" : "No sound beside the map for this song.");
+    if (!address) {
+      audio.removeAttribute("src");
+      audio.load();
+      return;
+    }
+    audio.src = address;
+    start();
+  }
+
+  /** Plays; a browser that wants a click first, or cannot read the file, says so under the controls. */
+  function start() {
+    audio.play().catch((error) => {
+      if (error.name === "NotAllowedError") note("Press play to listen.");
+      else if (error.name !== "AbortError") note("This browser cannot play the file.");
+    });
+  }
+
+  function note(text) {
+    byId("audio-note").textContent = text;
+    byId("audio-note").hidden = !text;
+  }
+
+  function toggle() {
+    if (state.playing < 0) return;
+    if (audio.paused) start();
+    else audio.pause();
+  }
+
+  function showState() {
+    byId("play").textContent = audio.paused ? "▶" : "⏸";
+    byId("seek").value = audio.duration ? audio.currentTime / audio.duration : 0;
+    byId("time").textContent = audio.duration ? `${clock(audio.currentTime)} / ${clock(audio.duration)}` : clock(audio.currentTime);
+  }
+
+  for (const name of ["play", "pause", "timeupdate", "loadedmetadata", "emptied"]) audio.addEventListener(name, showState);
+  audio.addEventListener("playing", () => note(""));
+  audio.addEventListener("ended", () => emit("ended"));
+  byId("play").addEventListener("click", toggle);
+  byId("seek").addEventListener("input", ({ target }) => {
+    if (audio.duration) audio.currentTime = target.value * audio.duration;
+  });
+
+  return { play, toggle, stop: () => audio.pause() };
+})();
