@@ -121,7 +121,7 @@ def train(args, run, trainer, corpus, stop):
     """The loop over epochs: train, save, report; returns the last epoch saved."""
     epoch = run.epoch() if run.exists() else 0
     last = epoch + args.epochs if args.epochs else None
-    costs = [cost for _, cost in run.costs()] if run.exists() else []
+    costs = [cost for _, cost in run.costs()]
     monitor = Monitor(trainer.steps_per_epoch * trainer.rows_per_step, trainer.config.TRAIN_STEPS_PER_PRINT)
     while not stop.now() and epoch != last:
         monitor.start_epoch(epoch + 1)

@@ -15,6 +15,7 @@ import fcntl
 import io
 import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -83,16 +84,16 @@ class RunFolder:
                 return dict(arrays)
         except FileNotFoundError as error:
             raise InputError(f"{path}: missing; the run folder was copied without its weights") from error
-        except (ValueError, EOFError, OSError) as error:
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not readable ({error})") from error
 
     def costs(self):
-        """Rows (epoch, cost) of cost_list.csv; empty before the first save."""
-        path = self.path / "cost_list.csv"
-        if not path.is_file():
+        """Rows (epoch, cost) of the complete epochs; a save that was cut short may have written one more."""
+        if not self.exists():
             return []
-        with open(path, newline="", encoding="utf-8") as file:
-            return [(int(row["epoc"]), float(row["cost"])) for row in csv.DictReader(file)]
+        with open(self.path / "cost_list.csv", newline="", encoding="utf-8") as file:
+            rows = [(int(row["epoc"]), float(row["cost"])) for row in csv.DictReader(file)]
+        return [row for row in rows if row[0] <= self.epoch()]
 
     def start(self, config, names):
         """Make the folder, write the configuration, and note the names of the songs that the next saves hold, in the order of rows."""
@@ -105,7 +106,7 @@ class RunFolder:
         with atomic_write(self.weights_path / f"weights_at_{epoch}.npz") as file:
             np.savez(file, **weights)
         save_array(self.path / f"vector_at_{epoch}.npy", np.asarray(vectors, np.float32))
-        self.save_costs([row for row in self.costs() if row[0] < epoch] + [(epoch, cost)])
+        self.save_costs([*self.costs(), (epoch, cost)])
         save_music_list(self.path / "music_list.txt", self.names)
         save_text(self.path / "epoc_num.txt", f"{epoch}\n")
         self.remove_weights_but(epoch)
