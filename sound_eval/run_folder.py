@@ -61,6 +61,7 @@ class RunFolder:
 
     def config(self):
         """The configuration that the run was trained with."""
+        self.epoch()
         return read_config(self.path / "config.yaml")
 
     def vectors_path(self, epoch=None):

@@ -25,7 +25,7 @@ def small_config(**changes):
 def planted_song(style, seed, n_frames=120, n_mels=12):
     """Log-mel frames (n_frames, n_mels) of a song: noise around the spectrum of one of a few styles, and one of its own."""
     of_style, of_song = np.random.default_rng(style), np.random.default_rng(1000 + seed)
-    spectrum = 2 * of_style.standard_normal(n_mels) + of_song.standard_normal(n_mels)
+    spectrum = 2.5 * of_style.standard_normal(n_mels) + 0.8 * of_song.standard_normal(n_mels)
     return (spectrum - 4 + 0.5 * of_song.standard_normal((n_frames, n_mels))).astype(np.float32)
 
 
