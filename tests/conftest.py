@@ -21,7 +21,7 @@ def run_script(name, *args, cwd="/", check=True, timeout=600, **kwargs):
     return done
 
 
-@pytest.fixture(name="run_script")
+@pytest.fixture(name="run_script", scope="session")
 def run_script_fixture():
     return run_script
 
