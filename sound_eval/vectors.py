@@ -16,7 +16,7 @@ from sound_eval.cli import InputError
 BLOCK_BYTES = 64e6  # memory of one block of scores
 FIRST_LOOK = 256  # songs ranked at first; a list that needs more asks for GROWTH times as many
 GROWTH = 8
-DUPLICATE_SIMILARITY = 0.98  # two songs at least this similar count as the same recording
+DUPLICATE_SIMILARITY = 0.97  # two songs at least this similar count as one recording: a clip and its Ogg copy are, two pieces hardly ever
 PATH_CANDIDATES = 1000  # songs that a path chooses from
 
 
