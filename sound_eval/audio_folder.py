@@ -45,7 +45,7 @@ class AudioFolder:
         if not self.root.is_dir():
             raise InputError(f"{root}: not a folder" if self.root.exists() else f"{root}: no such folder")
         self.sources, self.failures, self.n_other = [], [], 0
-        self.visited = set()  # (device, inode) of the folders read
+        self.visited = {identity(parent) for parent in self.root.resolve().parents}  # of the folders read, and of those around
         links = [""]
         while links:  # real folders first, so that the files of a linked one keep the names of their own place
             links = [link for name in links for link in self.read_folder(name)]
@@ -58,11 +58,10 @@ class AudioFolder:
         while folders:
             name = folders.pop()
             try:
-                status = os.stat(self.root / name)
-                if (status.st_dev, status.st_ino) in self.visited:
+                if identity(self.root / name) in self.visited:
                     self.failures.append(Failure(name, "link to a folder that is read already", os.path.realpath(self.root / name)))
                     continue
-                self.visited.add((status.st_dev, status.st_ino))
+                self.visited.add(identity(self.root / name))
                 with os.scandir(self.root / name) as entries:
                     entries = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
@@ -77,23 +76,19 @@ class AudioFolder:
         if entry.name.startswith(".") or self.excluded(name):
             return
         is_audio = entry.name.lower().endswith(self.suffixes)
-        if entry.is_dir():
+        try:
+            status = entry.stat()
+        except OSError as error:  # a link to itself or to nothing
+            if is_audio:
+                self.failures.append(Failure(name, "cannot be read", one_line(error)))
+            return
+        if stat.S_ISDIR(status.st_mode):
             (links if entry.is_symlink() else folders).append(name)
             if is_audio:
                 self.failures.append(Failure(name, "a folder with the name of an audio file"))
-        elif is_audio:
-            self.read_file(entry, name)
-        else:
+        elif not is_audio:
             self.n_other += 1
-
-    def read_file(self, entry, name):
-        """Take in one file by what the system says of it."""
-        try:
-            status = entry.stat()
-        except OSError as error:
-            self.failures.append(Failure(name, "cannot be read", one_line(error)))
-            return
-        if problem := unusable(name, status):
+        elif problem := unusable(name, status):
             self.failures.append(Failure(name, problem))
         else:
             self.sources.append(Source(name, status.st_size, status.st_mtime_ns))
@@ -101,6 +96,12 @@ class AudioFolder:
     def excluded(self, name):
         """Whether one of the patterns matches `name` or its last part."""
         return any(fnmatchcase(name, pattern) or fnmatchcase(name.rpartition("/")[2], pattern) for pattern in self.exclude)
+
+
+def identity(path):
+    """What tells a file or folder from all others, whatever path leads to it."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def unusable(name, status):

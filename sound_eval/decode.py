@@ -41,6 +41,10 @@ class TooLongError(InputError):
     """A file is longer than the limit under which longer files are to be left out."""
 
 
+class BadSamplesError(InputError):
+    """A file holds samples that are not finite numbers; another decoder would only hide them."""
+
+
 def decode_soundfile(path):
     """Route through libsndfile: wav, flac, ogg, opus, mp3, aiff, au, caf and more."""
     done, declared = 0, 0.0

@@ -90,7 +90,7 @@ def finite(blocks):
     """The blocks, as long as they are finite; a file of floats can hold anything."""
     for block in blocks:
         if not np.isfinite(block).all():
-            raise decode.DecodeError("holds samples that are not finite numbers, or too large")
+            raise decode.BadSamplesError("holds samples that are not finite numbers, or too large")
         yield block
 
 
@@ -130,7 +130,7 @@ def spectrify_file(task):
         return Outcome(seconds)
     except decode.TooLongError as error:
         return Outcome(skipped=str(error))
-    except decode.DecodeError as error:
+    except InputError as error:
         return Outcome(failure="cannot be decoded", message=str(error))
     except OSError as error:
         if error.errno in FATAL_ERRORS:
@@ -157,20 +157,26 @@ def spectrify(audio_dir, vectors_dir, config, *, processes, overwrite=False, pru
         raise InputError(f"{audio_dir}: holds no audio file ({folder.n_other} others); AUDIO_SUFFIXES says which suffixes are audio")
     state = TreeState(vectors_dir)
     state.lock()
-    state.remove_temporaries()
-    state.read()
-    state.begin(config, overwrite)
+    try:
+        state.read()
+        state.begin(config, overwrite)
+        report = update(folder, vectors_dir, state, config, processes, prune)
+    finally:
+        state.unlock()
+    report.elapsed = time.monotonic() - start
+    return report
+
+
+def update(folder, vectors_dir, state, config, processes, prune):
+    """Do what is to do in a tree that is locked and whose state is open. Returns a Report."""
     report = Report(failures=list(folder.failures))
-    report.orphans = drop_orphans(audio_dir, vectors_dir, state, prune)
-    tasks = plan(folder, vectors_dir, state, config, report)
     for failure in folder.failures:
         state.add_failure(failure)
+    report.orphans = drop_orphans(folder.root, vectors_dir, state, prune)
     try:
-        work(tasks, state, report, processes)
+        work(plan(folder, vectors_dir, state, config, report), state, report, processes)
     finally:
         state.end(report.failures)
-        state.remove_temporaries()
-    report.elapsed = time.monotonic() - start
     return report
 
 

@@ -14,6 +14,7 @@ import csv
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 
 from sound_eval.cli import InputError
@@ -21,6 +22,7 @@ from sound_eval.config import LOG_MEL_KEYS
 from sound_eval.trees import TEMPORARY_PREFIX, atomic_write
 
 STATE_NAME, LOCK_NAME, FAILURES_NAME = ".spectrify.jsonl", ".spectrify.lock", "failures.csv"
+LOCK_SECONDS = 3.0
 FAILURE_COLUMNS = ["file", "reason", "message"]
 
 # DECODER is not among them: the decoders agree, so a change of it concerns the files yet to be done.
@@ -38,15 +40,23 @@ class TreeState:
     def lock(self):
         """Take the tree for this process; raises InputError where another run writes to it.
 
-        The lock is the operating system's, so it goes with the process however that ends.
+        The lock is the operating system's and shared with the processes forked from this one, so it goes when the last of
+        them ends, however that happens; after a kill this takes a moment, which is waited for.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self.lock_descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self.lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self.lock_descriptor)
-            raise InputError(f"{self.path}: another spectrify_all.py is writing to this folder; wait for it or give another") from None
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return fcntl.flock(self.lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise InputError(f"{self.path}: another spectrify_all.py is writing to this folder; wait for it or give another") from None
+            time.sleep(0.1)
+
+    def unlock(self):
+        """Give the tree free."""
+        os.close(self.lock_descriptor)
 
     def read(self):
         """Read the config and the files that are done, as far as there is a whole state file."""
@@ -75,6 +85,7 @@ class TreeState:
             text = "; ".join(changed)
             raise InputError(f"{self.path}: made with another config: {text}. Use that config, another folder, or --overwrite to make it anew")
         self.config, self.done = wanted, {} if overwrite else self.done
+        self.remove_temporaries()
         self.write_sorted()
         self.journal = open(self.path / STATE_NAME, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (closed by `end`)
         self.start_failures([])
@@ -101,14 +112,12 @@ class TreeState:
         if self.failures:
             self.failures.close()
         with atomic_write(self.path / FAILURES_NAME, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(FAILURE_COLUMNS)
-            writer.writerows((failure.name, failure.reason, failure.message) for failure in failures)
+            write_rows(file, [FAILURE_COLUMNS, *((failure.name, failure.reason, failure.message) for failure in failures)])
         self.failures = open(self.path / FAILURES_NAME, "a", encoding="utf-8", errors="backslashreplace", newline="", buffering=1)  # noqa: SIM115 (as above)
 
     def add_failure(self, failure):
         """One more row in failures.csv, there to be read while the run goes on."""
-        csv.writer(self.failures, lineterminator="\n").writerow((failure.name, failure.reason, failure.message))
+        write_rows(self.failures, [(failure.name, failure.reason, failure.message)])
 
     def forget(self, names):
         """The arrays of these files are gone."""
@@ -121,6 +130,7 @@ class TreeState:
         self.write_sorted()
         self.start_failures(sorted(failures, key=lambda failure: failure.name))
         self.failures.close()
+        self.remove_temporaries()
 
     def remove_temporaries(self):
         """Remove what writers that were killed have left half-written. Only under the lock: no one else is writing."""
@@ -128,3 +138,8 @@ class TreeState:
             for name in files:
                 if name.startswith(TEMPORARY_PREFIX):
                     os.unlink(os.path.join(folder, name))
+
+
+def write_rows(file, rows):
+    """Write rows of CSV, everything in quotes: a name may hold any character, a carriage return too."""
+    csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)

@@ -53,7 +53,7 @@ def atomic_write(path, mode="wb", **kwargs):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}"[:200])
+    temporary = path.with_name(TEMPORARY_PREFIX + os.urandom(8).hex())  # short, and no one else's on any machine
     try:
         with open(temporary, mode, **kwargs) as file:
             yield file
