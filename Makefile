@@ -4,13 +4,14 @@ PYTHON ?= python3
 CI ?=
 MUSIC ?=
 LABELS ?=
+LABEL ?=
 MINUTES ?= 1
-export MUSIC LABELS MINUTES
+export MUSIC LABELS LABEL MINUTES
 
 .PHONY: help setup demo test lint bench pictures clean
 
 help:
-	@echo 'make demo [MUSIC=DIR [LABELS=FILE.csv]] [MINUTES=1]   every stage on example music, or on your own'
+	@echo 'make demo       every stage on synthesized music; on your own with MUSIC=DIR [LABELS=FILE.csv [LABEL=COLUMN]] [MINUTES=1]'
 	@echo 'make test       set up, then run the tests'
 	@echo 'make setup      .venv with what requirements.txt names; ffmpeg and sox'
 	@echo 'make lint       ruff'
@@ -33,7 +34,7 @@ setup: .venv/installed
 	touch $@
 
 demo: .venv/installed
-	.venv/bin/python tools/demo.py --max-minutes "$$MINUTES" --labels "$$LABELS" -- "$$MUSIC"
+	.venv/bin/python tools/demo.py --max-minutes "$$MINUTES" --labels "$$LABELS" --label "$$LABEL" -- "$$MUSIC"
 
 # Without a Chromium the page's tests cannot run: an error under CI, said and skipped elsewhere.
 test: .venv/installed-dev
