@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import encode, planted_sound, write_run_folder
+from planted import write_config
 
 from sound_eval.cli import InputError
 from sound_eval.library import Library
@@ -376,3 +377,58 @@ def test_folders_that_do_not_fit_are_one_line(run_script, names, vectors, tmp_pa
 def test_a_file_of_the_audio_folder_is_its_song(run_script, run_dir, audio_folder, names):
     args = (SCRIPT, "near", run_dir, audio_folder / names[3], "--audio-dir", audio_folder, "--json")
     assert json.loads(run_script(*args).stdout)[0]["query"] == audio_name(names[3])
+
+
+# ---- audio that the run never saw, through the real stages ----
+
+
+@pytest.fixture(scope="module", name="trained_run")
+def trained_run_fixture(tmp_path_factory, audio_folder, run_script):
+    """A run folder trained on the audio folder, which holds weights."""
+    root = tmp_path_factory.mktemp("trained run")
+    config = write_config(root / "c.yaml", NUM_MEL_BINS=40, OUTPUT_VECTOR_SIZE=16)
+    run_script("spectrify_all.py", audio_folder, root / "vectors", f"--config={config}")
+    run_script("spectrogram_doc2vec.py", root / "vectors", root / "run", f"--config={config}", "--epochs=15")
+    return root / "run"
+
+
+def test_a_new_file_stands_among_its_kin_in_every_verb(run_script, trained_run, tmp_path):
+    new = {name: tmp_path / f"-neu ü {name}.flac" for name in ("pulse", "chord", "noise")}
+    for seed, (name, path) in enumerate(new.items()):
+        encode(planted_sound(name, 100 + seed, 6), path)
+
+    def answer(verb, *args):
+        return json.loads(run_script(SCRIPT, verb, trained_run, *args, "--json").stdout)
+
+    for lists in answer("near", *new.values(), "--top", 3):
+        assert {style(name) for name in listed(lists)} == {style(lists["query"])}
+    assert {style(name) for name in listed(answer("like", f"+{new['noise']}", f"+{new['chord']}", f"-{new['noise']}", "--top", 3)[0])} == {1}
+    (walk,) = answer("path", new["pulse"], new["noise"], "--steps", 5)
+    assert len(listed(walk)) == 6 and [song["row"] is None for song in walk["songs"]] == [True, False, False, False, False, True]
+    (playlist,) = answer("playlist", new["chord"], "--top", 5)
+    assert listed(playlist)[0] == str(new["chord"]) and sum(style(name) == 1 for name in listed(playlist)) >= 4
+
+
+def test_a_copy_of_a_known_file_is_found_as_that_song(run_script, trained_run, audio_folder, names, tmp_path):
+    for row in (0, 7, 14):
+        copy = tmp_path / f"copy {row}{names[row][-4:]}"
+        copy.write_bytes((audio_folder / names[row]).read_bytes())
+        (answer,) = json.loads(run_script(SCRIPT, "near", trained_run, copy, "--top", 1, "--json").stdout)
+        assert answer["songs"][0]["row"] == row and answer["songs"][0]["similarity"] > 0.95
+
+
+def test_a_file_that_is_no_audio_is_one_line(run_script, trained_run, tmp_path):
+    (tmp_path / "text.mp3").write_text("no audio " * 1000)
+    encode(planted_sound("chord", 1, 0.01), tmp_path / "click.wav")
+    for name in ("text.mp3", "click.wav"):
+        done = run_script(SCRIPT, "near", trained_run, tmp_path / name, check=False)
+        message = done.stderr.splitlines()[-1]  # before it, libmpg123 may print notes of its own
+        assert done.returncode == 1 and message.startswith(f"error: {tmp_path / name}: ") and "Traceback" not in done.stderr
+
+
+def test_vectors_of_another_run_are_named(run_script, trained_run, audio_folder, names, tmp_path):
+    save_array(tmp_path / "other.npy", np.eye(len(names), dtype=np.float32))
+    save_music_list(tmp_path / "music_list.txt", names)
+    encode(planted_sound("chord", 1, 3), tmp_path / "new.wav")
+    done = run_script(SCRIPT, "near", trained_run, tmp_path / "new.wav", "--song-vectors", tmp_path / "other.npy", check=False)
+    assert done.returncode == 1 and "the vectors have 24 values and those of" in done.stderr and "another run?" in done.stderr
