@@ -115,7 +115,7 @@ def read_song_vectors(path):
 def document_vectors(run, paths):
     """Document vectors (n, dim) of audio files, inferred with the networks of a run: song vector + mean word vector, as the run's own are.
 
-    Raises InputError where a file cannot be decoded or is too short, or the run folder has no weights.
+    Raises InputError where a file cannot be decoded or the run folder has no weights.
     """
     from sound_eval import infer
 
@@ -133,6 +133,4 @@ def inputs_of_file(path, config):
         frames = log_mel_of_file(path, config)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    if not len(frames):
-        raise InputError(f"{path}: shorter than one frame, {config.FFT_SIZE / config.SAMPLERATE:.2f} s")
     return network_inputs(frames, config).astype(np.float16)

@@ -419,8 +419,8 @@ def test_a_copy_of_a_known_file_is_found_as_that_song(run_script, trained_run, a
 
 def test_a_file_that_is_no_audio_is_one_line(run_script, trained_run, tmp_path):
     (tmp_path / "text.mp3").write_text("no audio " * 1000)
-    encode(planted_sound("chord", 1, 0.01), tmp_path / "click.wav")
-    for name in ("text.mp3", "click.wav"):
+    (tmp_path / "empty.wav").touch()
+    for name in ("text.mp3", "empty.wav"):
         done = run_script(SCRIPT, "near", trained_run, tmp_path / name, check=False)
         message = done.stderr.splitlines()[-1]  # before it, libmpg123 may print notes of its own
         assert done.returncode == 1 and message.startswith(f"error: {tmp_path / name}: ") and "Traceback" not in done.stderr
