@@ -187,7 +187,8 @@ class Trainer:
         """Train `n_steps` of `batches` and put the results into the state; returns the sum of their costs."""
         unique, rows = np.unique(batches.songs, return_inverse=True)
         batches = batches._replace(songs=rows.reshape(batches.songs.shape))
-        gathered = np.resize(unique, batches.songs.size)  # as many rows in every chunk, so that the graph is compiled once
+        n_gathered = min(batches.songs.size, len(self.corpus.names))  # as many rows in every chunk, so that the graph is compiled once
+        gathered = np.resize(unique, n_gathered)
         songs = {name: self.state[f"songs/{name}"][gathered] for name in (*SONG_TABLES, "step")}
         normal = (self.state["mean"], self.state["deviation"])
         arguments = (*self.networks(), np.float32(self.state["step"]), songs, self.pool if pool is None else pool, batches, n_steps, normal)
