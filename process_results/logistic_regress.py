@@ -7,6 +7,7 @@ from sound_eval import evaluation
 from sound_eval.cli import print_next, run_main
 from sound_eval.labelled import read_labelled, read_vectors
 from sound_eval.metadata import FILENAME
+from sound_eval.run_folder import RunFolder
 
 EXAMPLE = """\
 example:
@@ -23,7 +24,7 @@ def parse_args():
     parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
     evaluation.add_options(parser)
-    parser.add_argument("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree: adds the figures of trivial features made from it")
+    parser.add_argument("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree: adds the figures of trivial features and of random weights")
     return parser.parse_args()
 
 
@@ -35,7 +36,20 @@ def features_of(args, names):
 
         pooled = pool_tree(args.vectors_dir, names, BASELINES, "reading log-mel")
         features |= {BASELINES[pooling]: vectors for pooling, vectors in pooled.items()}
+        features |= random_weights(args, names)
     return features
+
+
+def random_weights(args, names):
+    """The vectors that the run's model gives before training, where the vectors lie in a run folder with its weights."""
+    run = RunFolder(args.vectors.parent)
+    weights = run.weights() if run.exists() else {}
+    if "mean" not in weights:
+        return {}
+    from sound_eval.untrained import inputs_of, untrained_vectors
+
+    inputs = inputs_of(args.vectors_dir, names, run.config())
+    return {"random weights": untrained_vectors(inputs, weights["mean"], weights["deviation"], run.config(), args.seed)}
 
 
 def main():

@@ -108,19 +108,22 @@ def classifier(model, inner_folds):
 
 def balanced_accuracy_of(estimator, vectors, labels):
     """Balanced accuracy as scikit-learn wants a scorer."""
-    return scores(*encode(labels, estimator.predict(vectors))[1:])["balanced accuracy"]
+    return scores_of_labels(labels, estimator.predict(vectors))["balanced accuracy"]
 
 
-def held_out_predictions(model, vectors, labels, folds, groups=None, validation=None, seed=0):
+def held_out_predictions(model, vectors, labels, folds, groups=None, validation=None, seed=0, progress=None):
     """Predict the test rows of every fold from its training rows; returns (n,) label texts, None for rows never tested.
 
-    `validation` (n_train,) marks the training rows of the single fold on which the regularisation is chosen.
+    `validation` (n_train,) marks the training rows of the single fold on which the regularisation is chosen. `progress` is
+    updated by one for every fold.
     """
     predicted = np.full(len(labels), None, dtype=object)
     for train, test in folds:
         check_two_labels(labels[train])
         inner = inner_folds(labels[train], None if groups is None else groups[train], validation, seed)
         predicted[test] = classifier(model, inner).fit(vectors[train], labels[train]).predict(vectors[test])
+        if progress is not None:
+            progress.update(1)
     return predicted
 
 
@@ -174,6 +177,11 @@ def confusion_matrix(truth, predicted, k, weights=None):
 def scores(truth, predicted):
     """The `SCORES` of numbered predictions, as a dict."""
     return scores_of(confusion_matrix(truth, predicted, 1 + int(max(truth.max(), predicted.max()))))
+
+
+def scores_of_labels(labels, predicted):
+    """The `SCORES` of predicted label texts, as a dict."""
+    return scores(*encode(labels, predicted)[1:])
 
 
 def scores_of(confusion):

@@ -13,7 +13,7 @@ import numpy as np
 
 from sound_eval import classification, figures
 from sound_eval.classification import SCORES
-from sound_eval.cli import InputError, warn
+from sound_eval.cli import InputError, Progress, warn
 from sound_eval.labelled import choose_label_column
 from sound_eval.metadata import FILENAME
 from sound_eval.trees import atomic_write, save_text
@@ -97,13 +97,13 @@ def evaluate(task, features, model, seed=0):
     The first of `features` is what the others are compared with.
     """
     results, first = [], None
-    for name, vectors in features.items():
-        predicted = classification.held_out_predictions(
-            model, vectors[task.rows], task.labels, task.folds, task.groups, task.validation, seed
-        )
-        result, samples = scored(name, task, predicted, first, seed)
-        first = first or samples
-        results.append(result)
+    with Progress(len(features) * len(task.folds), "fold", "classifying") as progress:
+        for name, vectors in features.items():
+            options = {"groups": task.groups, "validation": task.validation, "seed": seed, "progress": progress}
+            predicted = classification.held_out_predictions(model, vectors[task.rows], task.labels, task.folds, **options)
+            result, samples = scored(name, task, predicted, first, seed)
+            first = first or samples
+            results.append(result)
     results.append(scored("majority label", task, classification.majority_predictions(task.labels, task.folds), first, seed)[0])
     results.append(Result("chance", classification.chance_scores(task.labels, task.folds)))
     return results

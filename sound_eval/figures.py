@@ -119,3 +119,24 @@ def curve(axes, x, y, x_name, y_name):
     axes.annotate(f" {x[best]}", (x[best], y[best]), color="tab:red")
     axes.set(xlabel=x_name, ylabel=y_name)
     axes.grid(alpha=0.3)
+
+
+def strips(axes, rows, scores, highlighted=()):
+    """A strip per score with one line for each of `rows`, name -> list of dicts score -> value: dots for the values, a bar at their mean."""
+    figure = axes.figure
+    axes.remove()
+    panels = figure.subplots(1, len(scores), sharey=True)
+    names = list(rows)
+    for panel, score in zip(panels, scores, strict=True):
+        for place, name in enumerate(names):
+            values = [row[score] for row in rows[name]]
+            colour = "tab:orange" if name in highlighted else "tab:blue"
+            panel.barh(place, np.mean(values), color=colour, alpha=0.3)
+            panel.plot(values, [place] * len(values), ".", color=colour)
+            panel.text(max(values), place, f"  {np.mean(values):.3f}", va="center", fontsize=8)
+        panel.set_xlim(0, 1.25 * max(row[score] for values in rows.values() for row in values))
+        panel.set_title(score, fontsize=10)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    figure.set_size_inches(2.6 + 2.2 * len(scores), 0.8 + 0.35 * len(names))

@@ -1,0 +1,184 @@
+"""Our song vectors beside other software's on a labelled corpus: five figures each, as a table and a picture.
+
+The corpus holds songs cut into clips, with a column that names the song and one that names what songs have in common. Vectors are
+kept in OUT_DIR/vectors and made only where they are missing, so a benchmark can be run in parts. Hand-made features are z-scored.
+"""
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import numpy as np
+import rivals
+
+from sound_eval import corpus as corpora
+from sound_eval import figures
+from sound_eval.cli import InputError, run_main
+from sound_eval.config import read_config
+from sound_eval.labelled import LabelledSongs
+from sound_eval.metadata import read_joined
+from sound_eval.pooling import pool_tree
+from sound_eval.run_folder import RunFolder
+from sound_eval.scores import five_scores
+from sound_eval.trees import audio_name, load_array, save_array, save_text
+from sound_eval.untrained import untrained_vectors
+
+EXAMPLE = """\
+example:
+  python benchmarks/quality.py corpus/audio corpus_vectors/ corpus/metadata.csv bench_out/quality --song song --label album
+"""
+TRAINER = Path(__file__).resolve().parent.parent / "spectrogram_doc2vec.py"
+
+
+@dataclass(frozen=True)
+class System:
+    """How to make vectors of a Setup and a seed; whether the seed matters; whether they are hand-made features, to be z-scored."""
+
+    make: Callable
+    seeded: bool = False
+    hand_made: bool = False
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every system works on: the command line, and the songs with their labels."""
+
+    args: argparse.Namespace
+    songs: LabelledSongs
+
+    @cached_property
+    def corpus(self):
+        """The songs as inputs of our model."""
+        return corpora.open_corpus(self.args.vectors_dir, self.songs.names, self.config, self.args.out / "cache")
+
+    @cached_property
+    def config(self):
+        """The configuration of our model."""
+        return read_config(self.args.config)
+
+    @property
+    def audio_files(self):
+        """The audio file of each song."""
+        return [self.args.audio_dir / audio_name(name) for name in self.songs.names]
+
+
+def pooled(pooling):
+    """The system that pools the log-mel frames of each song."""
+    return System(lambda setup, _seed: pool_tree(setup.args.vectors_dir, setup.songs.names, [pooling], pooling)[pooling], hand_made=True)
+
+
+def library(extract, name):
+    """The system that takes features of audio files from a library."""
+    return System(lambda setup, _seed: rivals.of_files(extract, setup.audio_files, name), hand_made=True)
+
+
+def train(setup, minutes, seed):
+    """The song vectors after so many minutes of our training, the start of the program and the reading of the corpus included."""
+    run = RunFolder(setup.args.out / f"run_{minutes:g}_minutes_seed_{seed}")
+    command = [sys.executable, TRAINER, setup.args.vectors_dir, run.path, "--max-minutes", minutes, "--seed", seed, "--keep", 1]
+    command += ["--config", setup.args.config] if setup.args.config else []
+    if not run.exists():
+        subprocess.run(list(map(str, command)), check=True)
+    if run.music_list() != setup.songs.names:
+        raise InputError(f"{run.path}: was trained on other songs; give another OUT_DIR")
+    return run.vectors()
+
+
+def systems(minutes):
+    """Name -> System, ours after each of `minutes` last."""
+    return {
+        "log-mel mean": pooled("mean"),
+        "log-mel mean + deviation": pooled("mean + deviation"),
+        "MFCC statistics": pooled("MFCC statistics"),
+        "bliss-audio": library(rivals.bliss_features, "bliss-audio"),
+        "openSMILE eGeMAPS": library(rivals.egemaps_features, "openSMILE"),
+        "Doc2Vec on audio words": System(lambda setup, seed: rivals.doc2vec(setup.corpus, setup.config.OUTPUT_VECTOR_SIZE, seed), seeded=True),
+        "random weights": System(random_weights, seeded=True),
+        **{f"sound-eval, {m:g} min": System(lambda setup, seed, m=m: train(setup, m, seed), seeded=True) for m in minutes},
+    }
+
+
+def random_weights(setup, seed):
+    """Our model before training."""
+    corpus = setup.corpus
+    songs = map(corpus.song, range(len(corpus.names)))
+    return untrained_vectors(songs, corpus.mean, corpus.deviation, setup.config, seed)
+
+
+def vectors_of(name, system, setup, seed):
+    """Vectors (n_songs, dim) of a system, made where they are missing; hand-made features have mean 0 and deviation 1."""
+    path = setup.args.out / "vectors" / f"{name.replace(' ', '_')}_seed_{seed}.npy"
+    if not path.is_file():
+        save_array(path, np.asarray(system.make(setup, seed), np.float32))
+    vectors = load_array(path).astype(np.float64)
+    if len(vectors) != len(setup.songs):
+        raise InputError(f"{path}: {len(vectors)} vectors for {len(setup.songs)} songs; it is of another corpus, give another OUT_DIR")
+    return (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9) if system.hand_made else vectors
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("audio_dir", metavar="AUDIO_DIR", type=Path, help="the corpus' audio")
+    parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="its log-mel tree, by spectrify_all.py with the same --config")
+    parser.add_argument("metadata", metavar="METADATA.csv", type=Path, help="its labels")
+    parser.add_argument("out", metavar="OUT_DIR", type=Path, help="vectors, quality.md, quality.json, quality.svg")
+    parser.add_argument("--song", default="song", metavar="COLUMN", help="column that clips of one song share (default: song)")
+    parser.add_argument("--label", default="album", metavar="COLUMN", help="column of labels (default: album)")
+    parser.add_argument("--config", type=Path, help="configuration of our training (default: configs/default_config.yaml)")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 5], help="how long to train (default: 1 5)")
+    parser.add_argument("--seeds", type=int, default=3, help="how often what is random is repeated (default: 3)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="systems whose name holds one of these words")
+    return parser.parse_args()
+
+
+def wanted(name, only):
+    """Whether --only asks for a system."""
+    return not only or any(word.lower() in name.lower() for word in only)
+
+
+def table(results):
+    """The means over seeds, and where there are several the deviation, as a Markdown table."""
+    scores = list(next(iter(results.values()))[0])
+    lines = ["| vectors | " + " | ".join(scores) + " |", "| --- |" + " --- |" * len(scores)]
+    for name, rows in results.items():
+        columns = [[row[score] for row in rows] for score in scores]
+        shown = [f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "") for values in columns]
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def evaluate(setup):
+    """Name of a system -> list of its five figures for each seed, as dicts."""
+    args, results = setup.args, {}
+    songs, labels = setup.songs.values(args.song), setup.songs.values(args.label)
+    known = (songs != "") & (labels != "")
+    for name, system in systems(args.minutes).items():
+        if wanted(name, args.only):
+            sets = [vectors_of(name, system, setup, seed) for seed in range(args.seeds if system.seeded else 1)]
+            results[name] = [five_scores(vectors[known], songs[known], labels[known], args.song, args.label) for vectors in sets]
+            print(name, {score: round(float(np.mean([row[score] for row in results[name]])), 3) for score in results[name][0]}, flush=True)
+    if not results:
+        raise InputError(f"--only {' '.join(args.only)}: no such system; there are {', '.join(systems(args.minutes))}")
+    return results
+
+
+def main():
+    """Make vectors, score them, write the table and the picture."""
+    args = parse_args()
+    names = corpora.list_songs(args.vectors_dir)
+    results = evaluate(Setup(args, LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata))))
+    save_text(args.out / "quality.md", table(results))
+    save_text(args.out / "quality.json", json.dumps(results, indent=1) + "\n")
+    ours = [name for name in results if name.startswith("sound-eval")]
+    figures.save(args.out / "quality.svg", figures.strips, results, list(next(iter(results.values()))[0]), ours)
+    print(f"\n{table(results)}\nwrote {args.out}/quality.md, quality.json, quality.svg")
+
+
+if __name__ == "__main__":
+    run_main(main)
