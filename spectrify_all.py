@@ -12,6 +12,8 @@ from sound_eval.config import read_config
 EXAMPLE = """example:
   python spectrify_all.py example_input/ example_vectors/ --config=configs/small_train.yaml
 
+  python spectrify_all.py music/ vectors/ --dask tcp://10.0.0.1:8786    # many machines that share both folders
+
 A second run does only what is missing or has changed. Files that cannot be used are in VECTORS_DIR/failures.csv.
 Exit status: 0 if all went, 3 if some files failed, 1 if none succeeded."""
 
@@ -23,6 +25,7 @@ def parse_arguments():
     parser.add_argument("vectors_dir", metavar="VECTORS_DIR", help="where the tree of log-mel files goes: a/b.mp3 becomes a/b.mp3.npy")
     parser.add_argument("--config", metavar="FILE", help="YAML file of settings (default: configs/default_config.yaml)")
     parser.add_argument("--processes", type=positive, default=usable_cores(), metavar="N", help="processes (default: one per core, %(default)s here)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="work on the Dask cluster whose scheduler is there; local starts one here for a try")
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="leave out files or folders, such as *.wma; repeatable")
     parser.add_argument("--overwrite", action="store_true", help="do everything again, for instance with another config")
     parser.add_argument("--prune", action="store_true", help="remove log-mel files whose audio file is gone")
@@ -49,7 +52,7 @@ def main():
     from sound_eval.spectrify import spectrify
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as for Ctrl-C: what is done stays done
-    options = {"processes": arguments.processes, "overwrite": arguments.overwrite, "prune": arguments.prune, "exclude": arguments.exclude}
+    options = {name: getattr(arguments, name) for name in ("processes", "dask", "exclude", "overwrite", "prune")}
     report = spectrify(arguments.audio_dir, arguments.vectors_dir, config, **options)
     print_report(report, arguments)
     return report.exit_status

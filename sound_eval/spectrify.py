@@ -21,7 +21,7 @@ from sound_eval.cli import InputError, Progress, one_line
 from sound_eval.config import Config
 from sound_eval.tree_state import TreeState
 from sound_eval.trees import LOG_MEL_SUFFIX, atomic_write, audio_name, log_mel_name, walk
-from sound_eval.workers import run_local
+from sound_eval.workers import run_dask, run_local
 
 FATAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file would fail in the same way
 
@@ -143,12 +143,13 @@ def spectrify_file(task):
 # ---- a folder ----
 
 
-def spectrify(audio_dir, vectors_dir, config, *, processes, overwrite=False, prune=False, exclude=()):
+def spectrify(audio_dir, vectors_dir, config, *, processes, dask=None, overwrite=False, prune=False, exclude=()):
     """Bring the log-mel tree `vectors_dir` up to date with the audio files below `audio_dir`. Returns a Report.
 
-    Done again is what is missing or whose source has changed; everything with `overwrite`. `prune` removes log-mel files
-    whose source is gone. `exclude` are glob patterns. Raises InputError where there is no audio, where the tree was made with
-    another config, or where another run is writing to it.
+    The work is done by `processes` processes, or by the Dask cluster at the address `dask` (`local`: one of that many
+    processes), whose workers see both folders under the same paths. Done again is what is missing or whose source has changed;
+    everything with `overwrite`. `prune` removes log-mel files whose source is gone. `exclude` are glob patterns. Raises
+    InputError where there is no audio, where the tree was made with another config, or where another run is writing to it.
     """
     start = time.monotonic()
     audio_dir, vectors_dir = Path(audio_dir).resolve(), Path(vectors_dir).resolve()
@@ -160,23 +161,17 @@ def spectrify(audio_dir, vectors_dir, config, *, processes, overwrite=False, pru
     try:
         state.read()
         state.begin(config, overwrite)
-        report = update(folder, vectors_dir, state, config, processes, prune)
+        report = Report(failures=list(folder.failures))
+        report.orphans = drop_orphans(folder.root, vectors_dir, state, prune)
+        tasks = plan(folder, vectors_dir, state, config, report)
+        if dask and tasks:
+            outcomes = run_dask(spectrify_file, tasks, dask, processes, CRASHED, [audio_dir, vectors_dir])
+        else:
+            outcomes = run_local(spectrify_file, tasks, processes, CRASHED)
+        work(outcomes, len(tasks), state, report)
     finally:
         state.unlock()
     report.elapsed = time.monotonic() - start
-    return report
-
-
-def update(folder, vectors_dir, state, config, processes, prune):
-    """Do what is to do in a tree that is locked and whose state is open. Returns a Report."""
-    report = Report(failures=list(folder.failures))
-    for failure in folder.failures:
-        state.add_failure(failure)
-    report.orphans = drop_orphans(folder.root, vectors_dir, state, prune)
-    try:
-        work(plan(folder, vectors_dir, state, config, report), state, report, processes)
-    finally:
-        state.end(report.failures)
     return report
 
 
@@ -204,14 +199,19 @@ def plan(folder, vectors_dir, state, config, report):
     return tasks
 
 
-def work(tasks, state, report, processes):
-    """Do the tasks, and keep state, report and progress as they end."""
+def work(outcomes, n_tasks, state, report):
+    """Take in the (task, Outcome) pairs as they come; keep state, report and progress."""
+    for failure in report.failures:
+        state.add_failure(failure)
     start = time.monotonic()
-    with closing(run_local(spectrify_file, tasks, processes, CRASHED)) as outcomes, Progress(len(tasks), "file", "spectrify") as progress:
-        for task, outcome in outcomes:
-            take_in(task, outcome, state, report)
-            speed = report.seconds / (time.monotonic() - start)
-            progress.update(1, f"{report.seconds / 3600:.2f} h of audio, {speed:.0f} x real time, {len(report.failures)} failed")
+    try:
+        with closing(outcomes), Progress(n_tasks, "file", "spectrify") as progress:
+            for task, outcome in outcomes:
+                take_in(task, outcome, state, report)
+                speed = report.seconds / (time.monotonic() - start)
+                progress.update(1, f"{report.seconds / 3600:.2f} h of audio, {speed:.0f} x real time, {len(report.failures)} failed")
+    finally:
+        state.end(report.failures)
 
 
 def take_in(task, outcome, state, report):

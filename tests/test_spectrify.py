@@ -18,6 +18,7 @@ from conftest import REPO, encode, planted_sound, run_script
 from sound_eval import spectrify as spectrify_module
 from sound_eval import workers
 from sound_eval.audio_folder import AudioFolder
+from sound_eval.cli import InputError
 from sound_eval.config import AUDIO_SUFFIXES, Config, read_config
 from sound_eval.decode import decode_whole
 from sound_eval.melspec import log_mel
@@ -362,3 +363,47 @@ def test_an_interrupt_keeps_what_is_done(audio_folder, tmp_path, number):
     done, skipped = (int(part.split()[1]) for part in last_line(run_script(SCRIPT, audio_folder, out)).split(",")[:2])
     assert skipped >= 2
     assert done + skipped == 24
+
+
+# ---- more than one machine ----
+
+
+def test_a_dask_worker_killed_in_the_middle_costs_nothing(audio_folder, spectrified, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    out = tmp_path / "out"
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, distributed.Client(cluster) as client:
+        workers_before = client.run(os.getpid)
+        assert len(set(workers_before.values())) == 2
+        process = start(audio_folder, out, "--dask", cluster.scheduler_address)
+        while len(list(out.rglob("*.npy"))) < 3:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        os.kill(next(iter(workers_before.values())), signal.SIGKILL)
+        assert process.poll() is None
+        error = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, error
+    assert tree(out) == tree(spectrified[0])
+    assert last_line(run_script(SCRIPT, audio_folder, out)) == "done 0, skipped 24, failed 0"
+
+
+def test_a_dask_cluster_on_this_machine(music, tmp_path):
+    pytest.importorskip("distributed")
+    assert last_line(run_script(SCRIPT, music, tmp_path / "out", "--dask", "local", "--processes", 1)) == "done 6, skipped 0, failed 0"
+
+
+def test_dask_errors_are_one_line(music, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.5)
+    pytest.importorskip("distributed")
+    with pytest.raises(InputError, match="no Dask scheduler with workers answers there"):
+        list(workers.run_dask(die_or_double, range(2), "tcp://127.0.0.1:1", 1, "dead", []))
+    with pytest.raises(InputError, match="does not see /not/here"):
+        list(workers.run_dask(die_or_double, range(2), "local", 1, "dead", ["/not/here"]))
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match="pip install distributed"):
+        list(workers.run_dask(die_or_double, range(2), "local", 1, "dead", []))
+
+
+def test_a_dask_task_that_kills_every_worker_is_the_failure():
+    pytest.importorskip("distributed")
+    results = dict(workers.run_dask(die_or_double, range(10), "local", 1, "dead", []))
+    assert results == {task: "dead" if task == 7 else 2 * task for task in range(10)}
