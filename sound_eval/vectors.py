@@ -18,6 +18,7 @@ FIRST_LOOK = 256  # songs ranked at first; a list that needs more asks for GROWT
 GROWTH = 8
 DUPLICATE_SIMILARITY = 0.97  # two songs at least this similar count as one recording: a clip and its Ogg copy are, two pieces hardly ever
 PATH_CANDIDATES = 1000  # songs that a path chooses from
+STEP_POWER = 8  # of a step's angle: 1 asks for a short path whatever its steps, infinity for the smallest largest step
 
 
 def unit_vectors(vectors):
@@ -234,7 +235,7 @@ def path(unit, start, end, candidates, steps):
     """Rows of the `steps` - 1 songs on a walk from one unit vector to another, in steps that are small and even.
 
     Of all walks through `candidates` that come nearer to the end and farther from the start with each song (in the difference of
-    the two angles), it is the one with the least sum of squared angles between neighbours, found by dynamic programming. Since
+    the two angles), it is the one with the least sum of angle**STEP_POWER over its steps, found by dynamic programming. Since
     every song lies farther on than the one before, none occurs twice. Raises InputError where there are too few candidates.
     """
     if len(candidates) < steps - 1:
@@ -244,14 +245,14 @@ def path(unit, start, end, candidates, steps):
     from_start, to_end = angles(unit[candidates], start[None])[:, 0], angles(unit[candidates], end[None])[:, 0]
     order = np.lexsort((candidates, from_start - to_end))
     candidates, from_start, to_end = candidates[order], from_start[order], to_end[order]
-    step_cost = angles(unit[candidates], unit[candidates]) ** 2
+    step_cost = angles(unit[candidates], unit[candidates]) ** STEP_POWER
     step_cost[np.tril_indices(len(candidates))] = np.inf
-    cost, before = from_start**2, []
+    cost, before = from_start**STEP_POWER, []
     for _ in range(steps - 2):
         total = cost[:, None] + step_cost
         before.append(total.argmin(axis=0))
         cost = total.min(axis=0)
-    last = [int(np.argmin(cost + to_end**2))]
+    last = [int(np.argmin(cost + to_end**STEP_POWER))]
     for previous in reversed(before):
         last.append(int(previous[last[-1]]))
     return [int(row) for row in candidates[last[::-1]]]

@@ -5,6 +5,7 @@ from scipy.stats import norm
 
 from sound_eval.cli import InputError
 from sound_eval.vectors import (
+    STEP_POWER,
     Cosine,
     MutualProximity,
     Rules,
@@ -156,9 +157,9 @@ def test_path_is_the_best_of_all_walks():
     for seed in range(5):
         unit = random_unit(12, 4, seed)
         progress = (angles(unit, unit[:1]) - angles(unit, unit[-1:]))[:, 0]
-        square = angles(unit, unit) ** 2
+        cost = angles(unit, unit).astype(float) ** STEP_POWER
         walks = {
-            (i, j): square[0, i] + square[i, j] + square[j, 11] for i in range(1, 11) for j in range(1, 11) if progress[i] < progress[j]
+            (i, j): cost[0, i] + cost[i, j] + cost[j, 11] for i in range(1, 11) for j in range(1, 11) if progress[i] < progress[j]
         }
         assert tuple(path(unit, unit[0], unit[11], np.arange(1, 11), 3)) == min(walks, key=walks.get)
 
