@@ -56,15 +56,9 @@ def main():
     """Evaluate, print, write."""
     args = parse_args()
     songs = read_labelled(args.metadata, args.music_list)
-    features = features_of(args, songs.names)
     task = evaluation.task_of(songs, args)
-    print(evaluation.describe(task))
-    results = evaluation.evaluate(task, features, args.model, args.seed)
-    print(f"\n{evaluation.per_class_text(task, results[0])}\n{evaluation.table_text(results)}")
-    print("in brackets: 95 % bootstrap intervals; chance draws labels with the shares of the training songs\n")
-    if args.report:
-        for path in evaluation.write_report(args.report, task, results, songs.table[FILENAME], args.model):
-            print("wrote", path)
+    features = features_of(args, songs.names)
+    evaluation.report(task, evaluation.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
     print_next("python", "process_results/sphere_kmeans.py", args.metadata, args.music_list, args.vectors, "--csv-column", task.column)
 
 

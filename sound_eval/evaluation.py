@@ -157,6 +157,15 @@ def per_class_text(task, result):
     return classification_report(task.labels[tested].astype(str), result.predicted[tested].astype(str), digits=3, zero_division=0)
 
 
+def report(task, results, names, args):
+    """Print the results, and write them where the options ask for it; `names` (n_songs,) are in the order of the music list."""
+    print(f"{describe(task)}\n\n{results[0].name}:\n{per_class_text(task, results[0])}\n{table_text(results)}")
+    print("in brackets: 95 % bootstrap intervals; chance draws labels with the shares of the training songs\n")
+    if args.report:
+        for path in write_report(args.report, task, results, names, args.model):
+            print("wrote", path)
+
+
 def write_report(folder, task, results, names, model):
     """Write the four files of a report into `folder`; returns their paths. `names` (n_songs,) are in the order of the music list."""
     folder = Path(folder)

@@ -9,6 +9,7 @@ import pytest
 from conftest import write_run_folder
 
 SVM, KMEANS = "process_results/logistic_regress.py", "process_results/sphere_kmeans.py"
+FRAMES = "process_results/vecwise_regress.py"
 STYLES = ("rock", "jazz, cool", "_folk $x$", "é")
 N_SONGS = 80
 
@@ -156,3 +157,36 @@ def test_vectors_of_another_run_and_broken_vectors_are_errors(run, run_script, t
     np.save(tmp_path / "nan.npy", vectors)
     done = run_script(KMEANS, labels, music_list, tmp_path / "nan.npy", check=False)
     assert done.returncode == 1 and "sóng 07.mp3.npy' holds NaN" in done.stderr
+
+
+def balanced_accuracies(folder):
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return {result["name"]: result["scores"]["balanced accuracy"] for result in report["results"]}
+
+
+def test_random_weights_stand_beside_the_vectors_of_a_real_run(run, run_script, tmp_path):
+    run_script("spectrogram_doc2vec.py", run / "log mel", tmp_path / "run", "--epochs", "1", "--config", write_config(tmp_path))
+    vectors = tmp_path / "run" / "vector_at_1.npy"
+    labels, report = run / "labels.csv", tmp_path / "report"
+    run_script(SVM, labels, tmp_path / "run" / "music_list.txt", vectors, "--vectors-dir", run / "log mel", "--report", report)
+    assert list(balanced_accuracies(report))[3] == "random weights"
+    assert balanced_accuracies(report)["random weights"] < 0.6  # the log-mel tree knows nothing of the style
+
+
+def write_config(folder):
+    (folder / "config.yaml").write_text("NUM_MEL_BINS: 40\nTIME_SEGMENT_SIZE: 0.1\nTRAIN_STEPS_PER_SAVE: 2000\n")
+    return folder / "config.yaml"
+
+
+def test_frame_vectors_are_pooled_by_mean_and_deviation(run, run_script, tmp_path):
+    random = np.random.default_rng(0)
+    for i in range(N_SONGS - 2):  # the style is in the spread of the frames, not in their mean
+        path = tmp_path / "frames" / f"disc {i % 2}" / f"sóng {i:02d}.mp3.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, random.standard_normal((200, 6)).astype(np.float32) * (1 + i // 4 % 4))
+    np.save(tmp_path / "frames" / "disc 0" / "unknown.mp3.npy", np.ones((3, 6), np.float32))
+    done = run_script(FRAMES, run / "labels.csv", tmp_path / "frames", "--run-dir", run / "run", "--report", tmp_path / "report")
+    assert "1 of 79 songs are not in the music list" in done.stderr and "78 songs, 78 tested" in done.stdout
+    scores = balanced_accuracies(tmp_path / "report")
+    assert scores["frame vectors' mean + deviation"] > 0.75 and scores["song vectors"] > 0.85
+    assert scores["mean of frame vectors"] < 0.6

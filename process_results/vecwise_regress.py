@@ -1,0 +1,63 @@
+"""How well frame vectors, pooled over each song, tell labels; beside the song vectors of the run, on the same splits."""
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import _repo_root  # noqa: F401  puts sound_eval on the import path
+from sound_eval import evaluation
+from sound_eval.cli import print_next, run_main, warn
+from sound_eval.labelled import LabelledSongs
+from sound_eval.metadata import FILENAME, read_joined
+from sound_eval.run_folder import RunFolder
+from sound_eval.trees import LOG_MEL_SUFFIX, walk
+
+EXAMPLE = """\
+example:
+  python process_results/vecwise_regress.py example_input/labels.csv example_word_vectors/ --run-dir example_outs/ --label genre
+
+FRAME_VECTORS_DIR is the tree that calc_all_vecs.py writes, or any tree of .npy files (n_frames, dim), a log-mel tree included.
+"""
+POOLINGS = {"mean": "mean of frame vectors", "mean + deviation": "frame vectors' mean + deviation"}  # pooling -> its name in the table
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("metadata", type=Path, metavar="METADATA.csv", help="CSV with a filename column and labels")
+    parser.add_argument("frame_vectors", type=Path, metavar="FRAME_VECTORS_DIR", help="tree of frame vectors, one .npy file per song")
+    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="run folder: adds its song vectors, for the songs that both hold")
+    evaluation.add_options(parser)
+    return parser.parse_args()
+
+
+def shared_songs(names, run):
+    """The names that the run holds as well, and their song vectors (n, dim)."""
+    rows = {name: row for row, name in enumerate(run.music_list())}
+    shared = [name for name in names if name in rows]
+    if len(shared) < len(names):
+        warn(f"{len(names) - len(shared)} of {len(names)} songs are not in the music list of {run.path}; they are left out")
+    return shared, run.vectors()[[rows[name] for name in shared]].astype(np.float64)
+
+
+def main():
+    """Pool, evaluate, print, write."""
+    args = parse_args()
+    names, features = walk(args.frame_vectors, [LOG_MEL_SUFFIX]), {}
+    if args.run_dir:
+        names, features["song vectors"] = shared_songs(names, RunFolder(args.run_dir))
+    songs = LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata))
+    task = evaluation.task_of(songs, args)
+
+    from sound_eval.pooling import pool_tree
+
+    pooled = pool_tree(args.frame_vectors, names, POOLINGS, "reading frame vectors")
+    features = {POOLINGS[pooling]: vectors for pooling, vectors in pooled.items()} | features
+    evaluation.report(task, evaluation.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
+    run_dir = args.run_dir or Path("RUN_DIR")
+    vectors = RunFolder(run_dir).vectors_path() if args.run_dir else run_dir / "vector_at_X.npy"
+    print_next("python", "process_results/sphere_kmeans.py", args.metadata, run_dir / "music_list.txt", vectors, "--csv-column", task.column)
+
+
+if __name__ == "__main__":
+    run_main(main)
