@@ -117,11 +117,14 @@ def held_out_predictions(model, vectors, labels, folds, groups=None, validation=
     `validation` (n_train,) marks the training rows of the single fold on which the regularisation is chosen. `progress` is
     updated by one for every fold.
     """
+    from threadpoolctl import threadpool_limits
+
     predicted = np.full(len(labels), None, dtype=object)
     for train, test in folds:
         check_two_labels(labels[train])
         inner = inner_folds(labels[train], None if groups is None else groups[train], validation, seed)
-        predicted[test] = classifier(model, inner).fit(vectors[train], labels[train]).predict(vectors[test])
+        with threadpool_limits(1):  # matrices this small are up to 30 times slower on several threads that wait for each other
+            predicted[test] = classifier(model, inner).fit(vectors[train], labels[train]).predict(vectors[test])
         if progress is not None:
             progress.update(1)
     return predicted
