@@ -6,7 +6,8 @@ MUSIC ?=
 LABELS ?=
 LABEL ?=
 MINUTES ?= 1
-export MUSIC LABELS LABEL MINUTES
+CORPUS ?=
+export CORPUS MUSIC LABELS LABEL MINUTES
 
 .PHONY: help setup demo test lint bench pictures clean
 
@@ -14,7 +15,8 @@ help:
 	@echo 'make demo       every stage on synthesized music; on your own with MUSIC=DIR [LABELS=FILE.csv [LABEL=COLUMN]] [MINUTES=1]'
 	@echo 'make test       set up, then run the tests'
 	@echo 'make setup      .venv with what requirements.txt names; ffmpeg and sox'
-	@echo 'make lint       ruff'
+	@echo 'make lint       ruff, and oxlint for the page'
+	@echo 'make bench CORPUS=DIR   our vectors beside other software; DIR/audio and DIR/metadata.csv (filename, song, album)'
 	@echo 'make clean      remove caches and benchmark output; music, vectors, runs and demos stay'
 
 setup: .venv/installed
@@ -43,6 +45,13 @@ test: .venv/installed-dev
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check .
+	.venv/bin/oxlint -c static_web_viewer/page/.oxlintrc.json static_web_viewer/page
+
+# The table and the picture of README's results, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
+bench: .venv/installed-dev
+	@test -n "$$CORPUS" || { echo 'error: which corpus? make bench CORPUS=DIR, with DIR/audio and DIR/metadata.csv (filename, song, album)' >&2; exit 1; }
+	.venv/bin/python spectrify_all.py "$$CORPUS/audio" bench_out/vectors
+	.venv/bin/python benchmarks/quality.py "$$CORPUS/audio" bench_out/vectors "$$CORPUS/metadata.csv" bench_out/quality
 
 # What you made with the scripts, example_* and demo/, is left alone.
 clean:

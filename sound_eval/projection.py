@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from sound_eval.cli import InputError
+from sound_eval.vectors import Cosine, neighbours, unit_vectors
 
 FFT_ABOVE = 10_000  # songs above which the FFT gradient and approximate neighbours are faster than the exact ones
 EARLY_STEPS, LATE_STEPS = 250, 500  # gradient steps with and without exaggeration, as van der Maaten's and openTSNE's defaults
@@ -18,22 +19,11 @@ STEPS = EARLY_STEPS + LATE_STEPS
 PLACE_STEPS = 250  # gradient steps for songs added to a map
 STEPS_PER_REPORT = 25
 FEWEST_FOR_TSNE = 8  # below this many songs a neighbourhood means nothing and the plane is the PCA
-BLOCK = 1024  # rows of a distance matrix held at once
-
-
-def unit_rows(vectors):
-    """Rows scaled to length 1, float64; rows of zeros stay. Raises InputError for values that are not finite."""
-    vectors = np.asarray(vectors, np.float64)
-    bad = ~np.isfinite(vectors).all(axis=1)
-    if bad.any():
-        first = f"the first is row {bad.argmax()}"
-        raise InputError(f"the vectors of {bad.sum()} of {len(vectors)} songs are not finite ({first}); did training diverge?")
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def pca(vectors):
     """The two principal axes of the unit vectors: (n, dim) -> (n, 2), signs fixed so that the largest loading is positive."""
-    unit = unit_rows(vectors)
+    unit = unit_vectors(vectors).astype(np.float64)
     centred = unit - unit.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     axes = axes[:, ::-1][:, :2]
@@ -53,7 +43,7 @@ def tsne(vectors, perplexity=30.0, seed=0, report=None):
         return pca(vectors)
     from openTSNE import TSNEEmbedding
 
-    unit = unit_rows(vectors)
+    unit = unit_vectors(vectors)
     large = len(unit) > FFT_ABOVE
     start = scaled_to(pca(unit).astype(np.float64), 1e-4)
     start += np.random.default_rng(seed).normal(0, 1e-6, start.shape)  # equal songs start apart
@@ -86,7 +76,7 @@ def place(vectors, is_old, old_positions, perplexity=30.0, seed=0, report=None):
         raise InputError(f"only {is_old.sum()} songs of the old map are in this run, too few to place others among; make the map anew")
     from openTSNE import TSNEEmbedding
 
-    unit = unit_rows(vectors)
+    unit = unit_vectors(vectors)
     old = affinities_of(unit[is_old], perplexity, seed, large=False)
     reference = TSNEEmbedding(np.array(old_positions, np.float64), old, negative_gradient_method="bh", n_jobs=-1, random_state=seed)
     added = reference.prepare_partial(with_direction(unit[~is_old]), initialization="median", k=min(10, int(is_old.sum()) - 1), perplexity=5)
@@ -141,20 +131,6 @@ def reporter(report):
     return [callback]
 
 
-def nearest_in_space(vectors, k):
-    """Rows of the `k` nearest other songs by cosine distance, (n, k) int, nearest first; ties go to the lower row."""
-    unit = unit_rows(vectors).astype(np.float32)
-    nearest = np.empty((len(unit), k), np.int64)
-    for start in range(0, len(unit), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(unit)))
-        similarity = unit[rows] @ unit.T
-        similarity[np.arange(len(rows)), rows] = -np.inf
-        some = np.sort(np.argpartition(-similarity, k - 1, axis=1)[:, :k], axis=1)
-        order = np.argsort(-np.take_along_axis(similarity, some, axis=1), axis=1, kind="stable")
-        nearest[rows] = np.take_along_axis(some, order, axis=1)
-    return nearest
-
-
 def trust(vectors, positions, k=10, within=30):
     """For each song the share of its `k` nearest on the map that are among its `within` nearest by cosine distance: (n,).
 
@@ -165,7 +141,7 @@ def trust(vectors, positions, k=10, within=30):
         return np.ones(n_songs, np.float32)
     within = min(within, n_songs - 1)
     k = min(k, max(1, within // 3))
-    near_in_space = nearest_in_space(vectors, within)
+    near_in_space = neighbours(Cosine(unit_vectors(vectors)), within)
     on_map = cKDTree(positions).query(positions, k + 1)[1]
     # A song is nearest to itself, unless others lie on the very same spot; then any k of those will do.
     near_on_map = np.array([row[row != song][:k] for song, row in enumerate(on_map)])

@@ -38,14 +38,16 @@ class AudioPlan:
         return f".{self.clip_seconds:g}s.mp3" if self.clip_seconds else ".mp3"
 
 
-def source_of(audio_dir, name):
-    """The path of a song's file inside `audio_dir`; None where the file is missing, PermissionError where it lies outside."""
-    root = Path(audio_dir).resolve()
-    parts = PurePosixPath(name)
-    path = (root / parts).resolve()
-    if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(root):
-        raise PermissionError(name)
-    return path if path.is_file() else None
+def source_of(folder, name):
+    """The path of a song's file inside `folder`; None where the file is missing or lies outside."""
+    path = (Path(folder) / name).resolve()
+    return path if lies_inside(folder, name) and path.is_file() else None
+
+
+def lies_inside(folder, name):
+    """Whether a name leads to a place inside `folder`, links followed."""
+    root, parts = Path(folder).resolve(), PurePosixPath(name)
+    return not parts.is_absolute() and ".." not in parts.parts and (root / parts).resolve().is_relative_to(root)
 
 
 def place_audio(audio_dir, names, out_dir, plan):
@@ -63,12 +65,9 @@ def place_audio(audio_dir, names, out_dir, plan):
 
 def place_one(audio_dir, name, out_dir, plan):
     """Bring one song beside the map; returns AS_NAMED or ENCODED, or in words why it is not there."""
-    try:
-        source = source_of(audio_dir, name)
-    except PermissionError:
-        return "outside"
+    source = source_of(audio_dir, name)
     if source is None:
-        return "missing"
+        return "missing" if lies_inside(audio_dir, name) else "outside"
     if plan.clip_seconds or not plays_in_browsers(source):
         return encode(source, out_dir / f"{name}{plan.suffix}", plan.clip_seconds)
     target = out_dir / name

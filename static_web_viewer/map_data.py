@@ -3,8 +3,8 @@
 Conventions
 -----------
 An array travels as base64 of its little-endian bytes, {"dtype", "shape", "base64"}. Vectors travel as int8: each song's
-vector is scaled to length 1, each dimension d is then divided by its own step `scale[d]` and rounded, so that the page
-gets the cosine of two songs to within .01 at an eightieth of a page of text.
+vector is scaled to length 1 and turned, each dimension d is then divided by its own step `scale[d]` and rounded, so that the page
+gets the cosine of two songs to within .01 from one byte a value.
 A data file is a script, `soundEval.receive(name, value);`, because a page opened from a disk may load scripts but
 not fetch files. Only ASCII is written, and `<` is escaped, so that no title can end the script that holds it.
 """
@@ -13,7 +13,7 @@ import json
 
 import numpy as np
 
-from sound_eval.projection import unit_rows
+from sound_eval.vectors import unit_vectors
 
 INT8_STEPS = 127
 FEWEST_NUMBERS = 12  # a column of numbers with fewer different values is one of categories (disc 1, 2, 3)
@@ -28,9 +28,14 @@ def encode_array(array):
     return {"dtype": array.dtype.name, "shape": list(array.shape), "base64": base64.b64encode(little.tobytes()).decode("ascii")}
 
 
+def rotation(dim):
+    """A fixed random rotation (dim, dim). It changes no cosine, and spreads what is large in few dimensions over all of them."""
+    return np.linalg.qr(np.random.default_rng(0).standard_normal((dim, dim)))[0]
+
+
 def quantise(vectors):
-    """Vectors (n, dim) as int8 steps (n, dim) and the float32 size of a step in each dimension (dim,)."""
-    unit = unit_rows(vectors)
+    """Vectors (n, dim), turned by `rotation`, as int8 steps (n, dim) and the float32 size of a step in each dimension (dim,)."""
+    unit = unit_vectors(vectors) @ rotation(np.shape(vectors)[1])
     scale = np.maximum(np.abs(unit).max(axis=0), 1e-12) / INT8_STEPS
     return np.rint(unit / scale).astype(np.int8), scale.astype(np.float32)
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 PAGE = Path(__file__).resolve().parent / "page"
 # In the order in which they use each other.
-SCRIPTS = ("core", "colours", "distance", "filters", "plot", "player", "card", "panel", "main")
+SCRIPTS = ("core", "songs", "filters", "colours", "distance", "plot", "player", "card", "search", "panel", "files", "walk", "link", "main")
 
 POLICY = (
     "default-src 'none'",

@@ -10,6 +10,7 @@ import soundfile
 
 REPO = Path(__file__).resolve().parent.parent
 SAMPLERATE = 16000
+pytest_plugins = ["map_browser"]  # fixtures of the map
 
 
 def run_script(name, *args, cwd="/", check=True, timeout=600, **kwargs):

@@ -1,10 +1,19 @@
-"""A real headless Chromium for the tests of the map's page, and eyes on what the page asks for and complains of."""
+"""For the tests of the map: a map of planted songs, a real headless Chromium, and eyes on what the page asks for and complains of."""
+import csv
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import sync_playwright
+import numpy as np
+import pytest
+from conftest import run_script, write_run_folder
 
+SCRIPT = "static_web_viewer/display_vector_data.py"
+STYLES = ("pulse", "chord", "noise")
+SCRIPT_TITLE = "</script><img src=x onerror='window.hacked=1'>\"&amp;"
+FORMULA_TITLE = "=cmd|' /C calc'!A0"
+RTL_TITLE = "مرحبا 🎵 שלום"
+LONG_TITLE = "long " * 2000
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run", "--autoplay-policy=no-user-gesture-required"]
 LOCAL = ("file:", "data:", "blob:")
 DESKTOP = (1280, 800)
@@ -39,6 +48,8 @@ def chromium():
 @contextmanager
 def browser(profile):
     """A persistent context with a profile folder of its own."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         width, height = DESKTOP
         context = playwright.chromium.launch_persistent_context(
@@ -74,3 +85,85 @@ def click_song(page, row):
 def colours(page, n_songs):
     """The colour of every song, 0xRRGGBBAA."""
     return page.evaluate("n => Array.from({length: n}, (_, row) => soundEval.colourOf(row))", n_songs)
+
+
+def style_of(name):
+    """The planted style of a song of the tests' audio folder."""
+    return name.rsplit(" ", 1)[1].split(".")[0]
+
+
+def planted_vectors(names):
+    """Vectors (n, 16) in which songs of one style lie together."""
+    random = np.random.default_rng(0)
+    centres = {style: random.standard_normal(16) for style in STYLES}
+    return np.stack([centres[style_of(name)] + 0.35 * random.standard_normal(16) for name in names])
+
+
+def true_distances(vectors, row):
+    """Cosine distances (n,) from one row to all."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return 1 - unit @ unit[row]
+
+
+@pytest.fixture(scope="session")
+def map_songs(audio_folder):
+    """Names of the songs, in the order of the vectors' rows."""
+    return sorted(path.relative_to(audio_folder).as_posix() for path in audio_folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="session")
+def map_vectors(map_songs):
+    return planted_vectors(map_songs)
+
+
+@pytest.fixture(scope="session")
+def map_labels(tmp_path_factory, map_songs):
+    """Rows of a metadata CSV and its path; some titles are what a page and a spreadsheet must survive."""
+    titles = {1: SCRIPT_TITLE, 2: FORMULA_TITLE, 5: RTL_TITLE, 6: LONG_TITLE}
+    rows = [
+        {
+            "filename": name,
+            "genre": style_of(name),
+            "title": titles.get(row, f"Piece {row}"),
+            "bpm": str(60 + 2.5 * row) if row != 3 else "",
+            "citation": f"Composed for the tests, number {row}",
+        }
+        for row, name in enumerate(map_songs)
+    ]
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows, path
+
+
+@pytest.fixture(scope="session")
+def map_run(tmp_path_factory, map_songs, map_vectors):
+    return write_run_folder(tmp_path_factory.mktemp("run") / "my run", map_vectors, [f"{name}.npy" for name in map_songs]).path
+
+
+@pytest.fixture(scope="session")
+def map_dir(tmp_path_factory, map_run, audio_folder, map_labels):
+    """The map as its script makes it, in a folder with a space and accents, from paths with trailing slashes."""
+    out_dir = tmp_path_factory.mktemp("map") / "carte à écouter"
+    done = run_script(SCRIPT, f"{map_run}/", f"{audio_folder}/", map_labels[1], f"{out_dir}/", "--centers", "3")
+    assert f"wrote {out_dir / 'index.html'}: 24 songs, 24 to be heard" in done.stdout and "next:" in done.stdout
+    assert "3 clusters of 8 to 8 songs" in done.stdout
+    return out_dir
+
+
+@pytest.fixture(scope="session")
+def map_context(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("profile")) as context:
+        yield context
+
+
+@pytest.fixture
+def page(map_context, map_dir):
+    """The map open in the browser; at the end, nothing remote was asked for and nothing went wrong."""
+    with opened(map_context, (map_dir / "index.html").as_uri()) as (page, watched):
+        yield page
+        assert watched.errors == []
+        assert watched.remote() == []
+        assert len(watched.requests) >= 3  # the page and two data files at least, so that the lines above say something

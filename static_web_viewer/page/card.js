@@ -4,6 +4,7 @@
 soundEval.card = (() => {
   const { songs, state, byId } = soundEval;
   const N_NEAREST = 10;
+  const hasThumbnail = soundEval.decodeArray(soundEval.data.songs.thumbnails);
 
   function element(tag, text, className = "") {
     const node = document.createElement(tag);
@@ -15,11 +16,14 @@ soundEval.card = (() => {
 
   /** Terms and values of a song's labels, as the children of a <dl>. */
   function labels(row) {
-    return [...songs.columns.keys()]
-      .filter((name) => name !== "citation" && name !== soundEval.data.songs.titleColumn && songs.text(row, name))
-      .flatMap((name) => [element("dt", name), element("dd", songs.text(row, name))]);
+    const shownElsewhere = new Set(["citation", soundEval.data.songs.titleColumn]);
+    return [...songs.columns.keys()].flatMap((name) => {
+      const text = shownElsewhere.has(name) ? "" : songs.text(row, name);
+      return text ? [element("dt", name), element("dd", text)] : [];
+    });
   }
 
+  /** The true nearest songs, [{row, distance}], whether shown or greyed. */
   const nearest = () => (state.selected < 0 ? [] : soundEval.distance.nearest(state.selected, N_NEAREST));
 
   function show() {
@@ -30,19 +34,28 @@ soundEval.card = (() => {
     byId("labels").replaceChildren(...labels(row));
     byId("citation").textContent = songs.text(row, "citation");
     byId("nearest").replaceChildren(...nearest().map(item));
-    byId("trust").textContent = songs.trust[row] < 0.5 ? "Its neighbours on the map are mostly not these: go by the list." : "";
+    byId("trust").textContent = `${Math.round(songs.trust[row] * 100)} % of its neighbours on the map are neighbours in truth.`;
+    thumbnail(row);
   }
 
+  /** The spectrogram of the song, low tones below, as the ground of the seek bar. */
+  function thumbnail(row) {
+    const image = byId("spectrogram");
+    image.hidden = !hasThumbnail[row];
+    if (hasThumbnail[row]) image.src = songs.address(`thumbnails/${songs.names[row]}.png`);
+  }
+
+  /** A line of a list of songs, to click. */
   function item({ row, distance }) {
     const line = document.createElement("li");
     const button = element("button", "");
     button.type = "button";
     button.dataset.row = row;
-    button.append(element("span", songs.title(row), "title"), element("span", distance.toFixed(3), "distance"));
+    button.append(element("span", songs.title(row), "title"), element("span", distance?.toFixed(3) ?? "", "distance"));
     button.addEventListener("click", () => soundEval.select(row));
     line.append(button);
     return line;
   }
 
-  return { show, labels, nearest, element };
+  return { show, labels, nearest, item, element };
 })();

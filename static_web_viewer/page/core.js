@@ -1,7 +1,8 @@
 /* The page's one global, `soundEval`: what the data files give, what the person has chosen, and who is told of changes.
 
    For scripts that drive the page (all else is internal):
-     soundEval.ready             a promise, kept when the map is drawn and the vectors are there
+     soundEval.drawn             a promise, kept when the map is drawn
+     soundEval.ready             a promise, kept when the vectors are there too
      soundEval.state             {selected, playing, colourBy, ...}: rows of songs or -1, names of columns
      soundEval.select(row)       select a song and play it
      soundEval.positionOf(row)   {x, y} of a song's point in pixels of the window
@@ -10,8 +11,7 @@
    A song is known by its row, 0 to n-1, in all arrays. */
 "use strict";
 
-// eslint-disable-next-line no-var
-var soundEval = (() => {
+globalThis.soundEval = (() => {
   const data = {};
   const waiting = {};
   const listeners = {};
@@ -29,7 +29,7 @@ var soundEval = (() => {
       (waiting[name] ??= []).push(resolve);
       const script = document.createElement("script");
       script.src = `data/${name}.js`;
-      script.onerror = () => reject(new Error(`data/${name}.js is missing beside the page`));
+      script.addEventListener("error", () => reject(new Error(`data/${name}.js is missing beside the page`)));
       document.head.append(script);
     });
   }

@@ -47,7 +47,8 @@ soundEval.distance = (() => {
   function nearest(row, count, admits = () => true) {
     const distances = from(row);
     const found = [];
-    for (let other = 0; distances && other < distances.length; other++) {
+    if (!distances) return found;
+    for (let other = 0; other < distances.length; other++) {
       const distance = distances[other];
       if (other === row || (found.length === count && distance >= found[count - 1].distance) || !admits(other)) continue;
       let at = found.length;

@@ -1,8 +1,8 @@
-/* Puts the parts together: what a click, a key or a choice changes, and who shows it. */
+/* Puts the parts together: what a click or a choice changes, and who shows it. */
 "use strict";
 
 (() => {
-  const { data, songs, state, plot, player, card, panel, colours, on, emit, byId } = soundEval;
+  const { data, songs, state, plot, player, card, panel, colours, filters, walk, link, on, emit, byId } = soundEval;
   const REACH = { mouse: 10, touch: 22 }; // pixels from a point that still count as on it
 
   soundEval.select = (row) => {
@@ -10,6 +10,8 @@
     if (row >= 0) {
       state.trail.push(row);
       player.play(row);
+    } else {
+      player.stop();
     }
     emit("selected");
   };
@@ -17,17 +19,21 @@
   function showSelected() {
     card.show();
     plot.mark(card.nearest());
+    if (state.selected >= 0) plot.reveal(state.selected);
     if (state.colourBy === colours.DISTANCE) emit("colour");
+    link.write();
   }
 
   function showColours() {
     plot.paint();
     panel.showLegend();
+    link.write();
   }
 
   function tip(event) {
     const box = byId("tooltip");
-    const row = event.buttons ? -1 : plot.songAt(event.offsetX, event.offsetY, REACH.mouse);
+    const row = event.buttons ? -1 : plot.songAt(event.clientX, event.clientY, REACH.mouse);
+    walk.rest(row);
     box.hidden = row < 0;
     plot.element.style.cursor = row < 0 ? "" : "pointer";
     if (row < 0) return;
@@ -43,23 +49,43 @@
     return distances && row !== state.selected ? [card.element("dt", "distance"), card.element("dd", distances[row].toFixed(3))] : [];
   }
 
-  async function start() {
-    state.colourBy = data.songs.colour ?? "";
-    panel.fillControls();
-    await plot.start();
+  /** What a drag on the map does. */
+  function chooseTool({ target }) {
+    const button = target.closest("[data-drag]");
+    if (!button) return;
+    for (const one of byId("drag").children) one.setAttribute("aria-pressed", String(one === button));
+    plot.drag(button.dataset.drag);
+  }
+
+  function listen() {
     on("selected", showSelected);
+    on("playing", () => plot.mark(card.nearest()));
     on("colour filter", showColours);
     on("filter", panel.showFilters);
-    emit("filter");
+    on("filter", panel.showCentral);
     plot.onTap((x, y) => soundEval.select(plot.songAt(x, y, matchMedia("(pointer: coarse)").matches ? REACH.touch : REACH.mouse)));
+    plot.onDrawn((drawn) => filters.set("drawn", drawn));
     plot.element.addEventListener("pointermove", tip);
     plot.element.addEventListener("pointerleave", () => { byId("tooltip").hidden = true; });
     byId("reset").addEventListener("click", plot.whole);
+    byId("drag").addEventListener("click", chooseTool);
+    byId("show-trust").addEventListener("change", plot.doubt);
     byId("close").addEventListener("click", () => soundEval.select(-1));
     colours.dark.addEventListener("change", showColours);
-    soundEval.distance.receive(await soundEval.load("vectors"));
-    emit("selected");
   }
 
+  async function start() {
+    const address = location.hash;
+    await soundEval.drawn;
+    listen();
+    panel.showFilters();
+    panel.showLegend();
+    soundEval.distance.receive(await soundEval.load("vectors"));
+    if (address) link.read();
+  }
+
+  state.colourBy = data.songs.colour ?? colours.DISTANCE;
+  panel.fillControls();
+  soundEval.drawn = plot.start();
   soundEval.ready = start();
 })();

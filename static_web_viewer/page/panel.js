@@ -13,18 +13,26 @@ soundEval.panel = (() => {
     const names = [...songs.columns.keys()].filter((name) => name !== "citation");
     byId("color-by").replaceChildren(...names.map((name) => option(name, readable(name))), option(colours.DISTANCE, readable(colours.DISTANCE)));
     byId("color-by").value = state.colourBy;
-    const texts = names.filter((name) => songs.columns.get(name).kind === "text");
-    byId("filter-column").replaceChildren(...texts.map((name) => option(name, readable(name))));
-    byId("filter-column").value = texts.includes(state.colourBy) ? state.colourBy : texts[0] ?? "";
+    byId("filter-column").replaceChildren(...names.map((name) => option(name, readable(name))));
+    byId("filter-column").value = state.colourBy;
     fillValues();
   }
 
+  /** The values that the filter offers, or the ends of its range. */
   function fillValues() {
     const column = songs.columns.get(byId("filter-column").value);
-    const values = column ? column.order.map((code) => option(code, `${column.values[code]} (${column.counts[code]})`)) : [];
-    byId("filter-value").replaceChildren(option(-1, "all"), ...values);
-    const chosen = column && filters.chosenIn(column.name);
-    byId("filter-value").value = chosen?.size === 1 ? [...chosen][0] : -1;
+    const isNumber = column?.kind === "number";
+    byId("filter-value").hidden = isNumber;
+    byId("filter-range").hidden = !isNumber;
+    if (isNumber) {
+      const [low, high] = filters.ranges.get(column.name) ?? [column.low, column.high];
+      [byId("filter-low").value, byId("filter-high").value] = [low, high];
+    } else if (column) {
+      const chosen = filters.chosenIn(column.name);
+      const values = column.order.slice(0, MOST_VALUES).map((code) => option(code, `${chosen?.has(code) ? "✓ " : ""}${column.values[code]} (${column.counts[code]})`));
+      byId("filter-value").replaceChildren(option(-1, chosen ? "show all again" : "all"), ...values);
+      byId("filter-value").value = chosen?.size === 1 ? [...chosen][0] : -1;
+    }
   }
 
   function showLegend() {
@@ -42,7 +50,7 @@ soundEval.panel = (() => {
       row.setAttribute("aria-pressed", String(Boolean(chosen?.has(code))));
       const dot = element("i", "");
       dot.style.background = colours.toCss(byCode[code]);
-      row.append(dot, element("span", column.values[code] || "no value", "value"), element("span", column.counts[code], "number"));
+      row.append(dot, element("span", column.values[code] || "no value", "value"), element("span", number(column.counts[code]), "number"));
       row.addEventListener("click", () => filters.toggle(column.name, code));
       return row;
     });
@@ -60,19 +68,38 @@ soundEval.panel = (() => {
   }
 
   function showFilters() {
-    const chips = [...filters.chosen].flatMap(([name, codes]) => [...codes].map((code) => chip(name, code)));
-    byId("filters").replaceChildren(...chips);
-    byId("count").textContent = filters.nShown === songs.n ? `${songs.n} songs` : `${filters.nShown} of ${songs.n} songs`;
+    const values = [...filters.chosen].flatMap(([name, codes]) => [...codes].map((code) => valueChip(name, code)));
+    const ranges = [...filters.ranges].map(([name, [low, high]]) => chip(`${readable(name)}: ${low} to ${high}`, () => filters.all(name)));
+    const drawn = filters.drawn ? [chip("drawn on the map", () => filters.set("drawn", null))] : [];
+    byId("filters").replaceChildren(...values, ...ranges, ...drawn);
+    const { nInRun } = soundEval.data.songs;
+    const all = songs.n === nInRun ? `${number(songs.n)} songs` : `${number(songs.n)} songs, drawn at random from ${number(nInRun)}`;
+    byId("count").textContent = filters.nShown === songs.n ? all : `${number(filters.nShown)} of ${all}`;
     fillValues();
   }
 
-  function chip(name, code) {
+  const number = (count) => count.toLocaleString("en");
+
+  const valueChip = (name, code) =>
+    chip(`${readable(name)}: ${songs.columns.get(name).values[code] || "no value"}`, () => filters.toggle(name, code));
+
+  function chip(text, remove) {
     const line = document.createElement("li");
-    const button = element("button", `${readable(name)}: ${songs.columns.get(name).values[code] || "no value"} ×`);
+    const button = element("button", `${text} ×`);
     button.type = "button";
-    button.addEventListener("click", () => filters.toggle(name, code));
+    button.title = "Remove this filter";
+    button.addEventListener("click", remove);
     line.append(button);
     return line;
+  }
+
+  /** The most central songs of the clusters that are chosen, to click. */
+  function showCentral() {
+    const chosen = filters.chosenIn("cluster") ?? new Set();
+    const names = new Set([...chosen].map((code) => songs.columns.get("cluster").values[code]));
+    const rows = soundEval.data.songs.clusters.filter(({ name }) => names.has(name)).flatMap(({ central }) => central);
+    byId("central").hidden = rows.length === 0;
+    byId("central-songs").replaceChildren(...rows.map((row) => soundEval.card.item({ row })));
   }
 
   byId("color-by").addEventListener("change", ({ target }) => {
@@ -80,11 +107,18 @@ soundEval.panel = (() => {
     emit("colour");
   });
   byId("filter-column").addEventListener("change", fillValues);
-  byId("filter-value").addEventListener("change", ({ target }) => filters.only(byId("filter-column").value, Number(target.value)));
+  byId("filter-value").addEventListener("change", ({ target }) => {
+    const name = byId("filter-column").value;
+    if (target.value === "-1") filters.all(name);
+    else filters.toggle(name, Number(target.value));
+  });
+  for (const id of ["filter-low", "filter-high"]) {
+    byId(id).addEventListener("change", () => filters.between(byId("filter-column").value, Number(byId("filter-low").value), Number(byId("filter-high").value)));
+  }
   byId("panel-toggle").addEventListener("click", ({ currentTarget }) => {
     const shown = byId("panel").classList.toggle("open");
     currentTarget.setAttribute("aria-expanded", String(shown));
   });
 
-  return { fillControls, showLegend, showFilters };
+  return { fillControls, showLegend, showFilters, showCentral };
 })();

@@ -7,16 +7,17 @@ soundEval.player = (() => {
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
   function play(row) {
-    const address = songs.address(row);
-    state.playing = address ? row : -1;
-    note(address ? "" : "No sound beside the map for this song.");
-    if (!address) {
+    const file = songs.file(row);
+    state.playing = file ? row : -1;
+    note(file ? "" : "No sound beside the map for this song.");
+    if (file) {
+      audio.src = songs.address(file);
+      start();
+    } else {
       audio.removeAttribute("src");
       audio.load();
-      return;
     }
-    audio.src = address;
-    start();
+    emit("playing");
   }
 
   /** Plays; a browser that wants a click first, or cannot read the file, says so under the controls. */
@@ -39,7 +40,7 @@ soundEval.player = (() => {
   }
 
   function showState() {
-    byId("play").textContent = audio.paused ? "▶" : "⏸";
+    byId("play").classList.toggle("playing", !audio.paused);
     byId("seek").value = audio.duration ? audio.currentTime / audio.duration : 0;
     byId("time").textContent = audio.duration ? `${clock(audio.currentTime)} / ${clock(audio.duration)}` : clock(audio.currentTime);
   }

@@ -8,22 +8,42 @@ soundEval.plot = (() => {
   const STILL = 6; // pixels that a pointer may move between down and up for a click
   const [WIDE, CARD] = [1000, 336]; // pixels: a window in which the card has a place of its own, and its width with margins
   const MARK = { selected: 13, nearest: 5 }; // pixels that a mark is larger than a point
+  const EDGE = 24; // pixels that a revealed point keeps from panel and card
+  const SMALL = { window: 720, factor: 0.65 }; // pixels of a window in which points are smaller
+  const TRAIL = 15; // songs played that the trail goes back to
+  const DOUBTFUL = 0.5; // trust below which a point is hollow
+  const HOLE = 0.45; // of a hollow point, as a share of the point
+  const OUTLINED = 5000; // songs up to which a point has an edge
   const element = byId("map");
+  const pointSize = data.songs.pointSize * (Math.min(innerWidth, innerHeight) < SMALL.window ? SMALL.factor : 1);
   let figure;
   let NDArray; // BokehJS's own class of typed columns, which it does not export
   let current = new Uint32Array(songs.n);
 
-  const model = (name) => figure.document.get_model_by_name(name);
   const layer = (name) => figure.renderers.find((renderer) => renderer.name === name);
   const fill = (name, columns) => { layer(name).data_source.data = columns; };
 
+  /** Whether WebGL here is drawn by the processor, which BokehJS's canvas does ten times as quickly, or is not there at all. */
+  function isSoftware() {
+    const gl = document.createElement("canvas").getContext("webgl");
+    const info = gl?.getExtension("WEBGL_debug_renderer_info");
+    const renderer = gl && gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+    gl?.getExtension("WEBGL_lose_context")?.loseContext();
+    return !renderer || /swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer);
+  }
+
   async function start() {
+    if (isSoftware()) data.songs.figure.doc.roots[0].attributes.output_backend = "canvas";
     await Bokeh.embed.embed_item(data.songs.figure, element);
     figure = Bokeh.documents[0].roots()[0];
     NDArray = layer("songs").data_source.data.colour.constructor;
+    layer("songs").glyph.radius = { value: pointSize / 2, units: "screen" };
+    layer("doubts").glyph.radius = { value: (pointSize / 2) * HOLE, units: "screen" };
     whole();
     paint();
-    fill("doubts", columnsOf([...songs.trust.keys()].filter((row) => songs.trust[row] < 0.5)));
+    doubt();
+    const { clusters } = data.songs;
+    fill("names", { x: clusters.map(({ x }) => x), y: clusters.map(({ y }) => y), text: clusters.map(({ name }) => name) });
     new ResizeObserver(resized).observe(element);
   }
 
@@ -35,40 +55,90 @@ soundEval.plot = (() => {
     fill("songs", { x: songs.x, y: songs.y, colour: new NDArray(current, [songs.n]) });
     const style = getComputedStyle(document.body);
     const ink = style.getPropertyValue("--ink").trim();
-    layer("doubts").glyph.fill_color = style.getPropertyValue("--ground").trim();
+    const ground = style.getPropertyValue("--ground").trim();
+    layer("doubts").glyph.fill_color = ground;
+    layer("songs").glyph.line_color = songs.n > OUTLINED ? null : ground;
     layer("marks").glyph.line_color = ink;
     layer("links").glyph.line_color = ink;
     layer("trail").glyph.line_color = ink;
-    layer("names").glyph.text_color = ink;
+    layer("names").glyph.setv({ text_color: ink, background_fill_color: ground });
   }
 
-  /** Marks the selected song and its nearest, with lines between them, and the songs played. */
+  /** Marks the selected song, the playing song and the true nearest, with lines to these, and the way of the songs played. */
   function mark(nearest) {
-    const rows = state.selected < 0 ? [] : [state.selected, ...nearest.map(({ row }) => row)];
-    const size = rows.map((_, i) => data.songs.pointSize + (i ? MARK.nearest : MARK.selected));
-    fill("marks", { ...columnsOf(rows), size });
-    const from = columnsOf(rows.slice(1).map(() => state.selected));
-    const to = columnsOf(rows.slice(1));
+    const rows = nearest.map(({ row }) => row);
+    const others = rows.map((row) => [row, MARK.nearest]);
+    const main = [state.selected, state.playing].filter((row, i, both) => row >= 0 && both.indexOf(row) === i).map((row) => [row, MARK.selected]);
+    const marks = [...main, ...others];
+    fill("marks", { ...columnsOf(marks.map(([row]) => row)), size: marks.map(([, more]) => pointSize + more) });
+    const [from, to] = [columnsOf(rows.map(() => state.selected)), columnsOf(rows)];
     fill("links", { x0: from.x, y0: from.y, x1: to.x, y1: to.y });
-    fill("trail", columnsOf(state.trail));
+    fill("trail", columnsOf(state.trail.slice(-TRAIL)));
   }
 
-  /** What panel and card cover at the edges of the window, in pixels; the card's place is kept free where there is room. */
+  /** Hollow points for songs whose neighbours on the map are not to be trusted, if wanted. */
+  function doubt() {
+    const wanted = byId("show-trust").checked;
+    fill("doubts", columnsOf(wanted ? [...songs.trust.keys()].filter((row) => songs.trust[row] < DOUBTFUL) : []));
+  }
+
+  /** What a drag does: "pan", "lasso" or "box". */
+  function drag(wanted) {
+    for (const tool of figure.toolbar.tools) if (["pan", "lasso", "box"].includes(tool.name)) tool.active = tool.name === wanted;
+  }
+
+  /** Calls `listener` with the songs inside (Uint8Array) when a line has been drawn round some. */
+  function onDrawn(listener) {
+    figure.on_event("selectiongeometry", ({ geometry, final }) => {
+      if (final && (geometry.type === "poly" || geometry.type === "rect")) listener(inside(corners(geometry)));
+    });
+  }
+
+  function corners({ type, x, y, x0, x1, y0, y1 }) {
+    return type === "poly" ? Array.from(x, (one, i) => [one, y[i]]) : [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+  }
+
+  /** Which songs lie inside a polygon: those from which a ray crosses its sides an odd number of times. */
+  function inside(polygon) {
+    const found = new Uint8Array(songs.n);
+    for (let row = 0; row < songs.n; row++) {
+      const [x, y] = [songs.x[row], songs.y[row]];
+      for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
+        const [[xi, yi], [xj, yj]] = [polygon[i], polygon[j]];
+        if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) found[row] ^= 1;
+      }
+    }
+    return found;
+  }
+
+  /** What panel and card cover at the edges of the window, in pixels; where there is room the card has its place even while hidden. */
   function covered() {
     const { width, height } = element.getBoundingClientRect();
-    const panel = byId("panel").getBoundingClientRect();
-    if (panel.width > width / 2) return { left: 0, right: 0, top: panel.top + byId("panel").firstElementChild.offsetHeight, width, height };
-    return { left: panel.right, right: width >= WIDE ? CARD : 0, top: 0, width, height };
+    const [panel, card] = [byId("panel"), byId("card")].map((part) => part.getBoundingClientRect());
+    if (panel.width < width / 2) return { left: panel.right, right: width >= WIDE || card.width ? CARD : 0, top: 0, bottom: 0, width, height };
+    const head = byId("panel").firstElementChild.getBoundingClientRect();
+    return { left: 0, right: 0, top: head.bottom, bottom: card.height ? height - card.top : 0, width, height };
   }
 
   /** Shows the whole map between panel and card, both axes in one scale. */
   function whole() {
-    const { left, right, top, width, height } = covered();
-    const [x0, x1, y0, y1] = [songs.x, songs.y].flatMap((values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))]);
+    const { left, right, top, bottom, width, height } = covered();
+    const [{ low: x0, high: x1 }, { low: y0, high: y1 }] = [songs.range(songs.x), songs.range(songs.y)];
     const room = 1 + 2 * MARGIN;
-    const unit = Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top)) || 0.01;
-    show((x0 + x1) / 2 - ((left - right) / 2) * unit, (y0 + y1) / 2 + (top / 2) * unit, unit);
+    const unit = Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top - bottom)) || 0.01;
+    show((x0 + x1) / 2 - ((left - right) / 2) * unit, (y0 + y1) / 2 + ((top - bottom) / 2) * unit, unit);
   }
+
+  /** Moves the map as little as will bring a song's point out from under panel and card. */
+  function reveal(row) {
+    const { left, right, top, bottom, width, height } = covered();
+    const { x: px, y: py } = positionOf(row);
+    const [dx, dy] = [px - clamp(px, left + EDGE, width - right - EDGE), py - clamp(py, top + EDGE, height - bottom - EDGE)];
+    const { x, y, unit } = view();
+    if (dx || dy) show(x + dx * unit, y - dy * unit, unit);
+  }
+
+  const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
   /** Puts a point of the map in the middle of the window; `unit` is the map's length of a pixel. */
   function show(x, y, unit) {
@@ -123,7 +193,7 @@ soundEval.plot = (() => {
     }, true);
   }
 
-  return { start, paint, mark, whole, show, view, positionOf, songAt, onTap, model, element, colourOf: (row) => current[row] };
+  return { start, paint, mark, doubt, drag, onDrawn, whole, reveal, show, view, positionOf, songAt, onTap, element, colourOf: (row) => current[row] };
 })();
 soundEval.positionOf = soundEval.plot.positionOf;
 soundEval.colourOf = soundEval.plot.colourOf;

@@ -1,0 +1,57 @@
+"""Clusters on the map: a column, a name where each lies, and its most central songs.
+
+A cluster is named by its number and by the labels that it has more of than chance would give it.
+"""
+from collections import Counter
+
+import numpy as np
+
+from sound_eval.clustering import Clustering, centroids_of, most_central, over_represented
+from sound_eval.metadata import read_joined
+from sound_eval.vectors import unit_vectors
+
+CLUSTER = "cluster"
+N_CENTRAL = 5
+N_LABELS = 2  # that a cluster is named after
+
+
+def read_clusters(names, path):
+    """The `cluster` column of a CSV such as sphere_kmeans.py writes, as text (n_songs,); '' for songs that it does not name."""
+    from sound_eval.metadata import column
+
+    return column(read_joined(names, path), CLUSTER, path)
+
+
+def describe_clusters(vectors, positions, clusters, labels):
+    """Names (n_songs,) of the songs' clusters for a column, and for each cluster {"name", "x", "y", "central"} for the page.
+
+    `clusters` (n_songs,) are texts, '' for a song in none; `labels` (n_songs,) are what clusters are named after.
+    """
+    unit = unit_vectors(vectors)
+    numbers, assignments = np.unique(clusters, return_inverse=True)
+    centroids = centroids_of(unit, assignments, np.zeros((len(numbers), unit.shape[1]), np.float32))
+    clustering = Clustering(assignments, centroids, np.einsum("nd,nd->n", unit, centroids[assignments]))
+    names = {number: name_of(number, code, labels, assignments) for code, number in enumerate(numbers)}
+    described = [describe(names[number], code, clustering, positions) for code, number in enumerate(numbers) if number]
+    return np.array([names[number] for number in clusters], object), described
+
+
+def name_of(number, code, labels, assignments):
+    """`3 · rock, metal`; the number alone where no label stands out, nothing for songs in no cluster."""
+    if not number:
+        return ""
+    known = labels != ""
+    common = over_represented(labels[known], assignments[known], code, N_LABELS) if (assignments[known] == code).any() else []
+    return f"{number} · {', '.join(label for label, _, _ in common)}" if common else str(number)
+
+
+def describe(name, code, clustering, positions):
+    """What the page is told of one cluster."""
+    x, y = np.median(positions[clustering.assignments == code], axis=0)
+    return {"name": name, "x": float(x), "y": float(y), "central": most_central(clustering, code, N_CENTRAL).tolist()}
+
+
+def sizes_line(clusters):
+    """`3 clusters of 10 to 20 songs`."""
+    sizes = Counter(cluster for cluster in clusters if cluster).values()
+    return f"{len(sizes)} clusters of {min(sizes)} to {max(sizes)} songs"

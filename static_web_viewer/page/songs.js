@@ -1,0 +1,59 @@
+/* The songs: names, columns of labels, places on the map, where their sound lies. */
+"use strict";
+
+soundEval.songs = (() => {
+  const { data, decodeArray } = soundEval;
+  const { names, audio, encodedSuffix, titleColumn } = data.songs;
+  const columns = new Map(data.songs.columns.map((column) => [column.name, prepare(column)]));
+  const positions = decodeArray(data.songs.positions);
+  const audioKinds = decodeArray(audio);
+  const AS_NAMED = 1;
+
+  /** A column as it is used: counts and order of its values, or its range. */
+  function prepare(column) {
+    if (column.kind === "number") {
+      const numbers = decodeArray(column.values);
+      return { ...column, numbers, ...range(numbers) };
+    }
+    const codes = decodeArray(column.codes);
+    const counts = new Uint32Array(column.values.length);
+    for (const code of codes) counts[code]++;
+    const order = [...counts.keys()].slice(1).toSorted((a, b) => counts[b] - counts[a]);
+    return { ...column, codes, counts, order };
+  }
+
+  /** Least and largest value; NaN is left out. */
+  function range(numbers) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of numbers) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    return { low, high };
+  }
+
+  /** A song's value in a column as text. */
+  function text(row, name) {
+    const column = columns.get(name);
+    if (!column) return "";
+    if (column.kind === "text") return column.values[column.codes[row]];
+    return Number.isNaN(column.numbers[row]) ? "" : String(Number(column.numbers[row].toPrecision(6)));
+  }
+
+  const title = (row) => (titleColumn && text(row, titleColumn)) || names[row].split("/").at(-1);
+
+  /** The file of a song's sound, relative to the page, or null. */
+  function file(row) {
+    if (!audioKinds[row]) return null;
+    return `audio/${audioKinds[row] === AS_NAMED ? names[row] : names[row] + encodedSuffix}`;
+  }
+
+  const address = (path) => path.split("/").map(encodeURIComponent).join("/");
+
+  return {
+    n: names.length, names, columns, range, text, title, file, address,
+    x: positions.filter((_, i) => i % 2 === 0),
+    y: positions.filter((_, i) => i % 2 === 1),
+    trust: decodeArray(data.songs.trust),
+  };
+})();

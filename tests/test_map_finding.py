@@ -1,0 +1,128 @@
+"""Finding songs on the map: search, filters together, a line drawn round songs, files to take away, links to a view."""
+import csv
+import io
+
+import pytest
+from map_browser import FORMULA_TITLE, click_song, opened, style_of
+
+pytestmark = pytest.mark.browser
+
+SHOWN = "Array.from(soundEval.filters.shown.keys()).filter(row => soundEval.filters.shown[row])"
+
+
+def test_search_greys_what_does_not_match_and_offers_what_does(page, map_songs):
+    page.fill("#search", "CHÓRD")  # neither case nor accents count
+    assert page.evaluate(SHOWN) == [row for row, name in enumerate(map_songs) if "chord" in name]
+    offers = page.eval_on_selector_all("#suggestions li", "list => list.map(one => one.textContent)")
+    assert "chordgenre · 8" in offers
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.input_value("#search") == ""
+    assert page.evaluate("soundEval.filters.nShown") == 8 and "chord" in page.inner_text("#filters")
+
+
+def test_search_for_one_song_selects_it(page):
+    page.fill("#search", "piece 17")
+    page.click("#suggestions li:first-child")
+    assert page.evaluate("soundEval.state.selected") == 17
+    assert page.evaluate("soundEval.filters.nShown") == 24
+    page.fill("#search", "no such song")
+    assert page.evaluate("soundEval.filters.nShown") == 0
+    page.keyboard.press("Escape")
+    assert page.evaluate("soundEval.filters.nShown") == 24
+
+
+def test_legend_counts_and_filters_by_several_values(page, map_songs):
+    rows = page.eval_on_selector_all("#legend .category", "list => list.map(one => one.textContent)")
+    assert sorted(rows) == ["chord8", "noise8", "pulse8"]
+    page.click("#legend .category:has-text('chord')")
+    page.click("#legend .category:has-text('noise')")
+    assert page.evaluate(SHOWN) == [row for row, name in enumerate(map_songs) if style_of(name) != "pulse"]
+    page.click("#filters button:has-text('chord')")
+    assert page.evaluate(SHOWN) == [row for row, name in enumerate(map_songs) if style_of(name) == "noise"]
+
+
+def test_range_of_numbers_together_with_a_value(page, map_labels):
+    page.select_option("#filter-column", "bpm")
+    page.fill("#filter-low", "70")
+    page.fill("#filter-high", "100")
+    page.keyboard.press("Enter")
+    page.evaluate("soundEval.filters.toggle('genre', 1)")
+    wanted = [
+        row for row, song in enumerate(map_labels[0]) if song["bpm"] and 70 <= float(song["bpm"]) <= 100 and song["genre"] == "chord"
+    ]
+    assert 0 < len(wanted) < 8
+    assert page.evaluate(SHOWN) == wanted
+
+
+@pytest.mark.parametrize("tool", ["lasso", "box"])
+def test_a_line_drawn_round_songs_keeps_them(page, map_songs, tool):
+    page.click(f"[data-drag={tool}]")
+    wanted = [row for row, name in enumerate(map_songs) if style_of(name) == style_of(map_songs[0])]
+    places = [page.evaluate("row => soundEval.positionOf(row)", row) for row in wanted]
+    left, right = min(p["x"] for p in places) - 9, max(p["x"] for p in places) + 9
+    top, bottom = min(p["y"] for p in places) - 9, max(p["y"] for p in places) + 9
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)] if tool == "lasso" else [(left, top), (right, bottom)]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=6)
+    page.mouse.up()
+    page.wait_for_function("soundEval.filters.nShown < 24")
+    assert page.evaluate(SHOWN) == wanted
+    page.click("#filters button")
+    assert page.evaluate("soundEval.filters.nShown") == 24
+
+
+def download(page, button):
+    with page.expect_download() as waiting:
+        page.click(button)
+    return waiting.value.path().read_text(encoding="utf-8")
+
+
+def test_playlist_of_the_songs_shown(page, map_dir, map_labels):
+    page.evaluate("soundEval.filters.toggle('genre', 2)")
+    lines = download(page, "#save-m3u8").splitlines()
+    assert lines[0] == "#EXTM3U"
+    files = [line for line in lines if not line.startswith("#")]
+    assert len(files) == 8 and all((map_dir / file).is_file() for file in files)
+    titles = [line.removeprefix("#EXTINF:-1,") for line in lines[1::2]]
+    assert titles == [song["title"] for song in map_labels[0] if song["genre"] == "noise"]
+
+
+def test_table_of_the_songs_shown_is_harmless(page, map_labels):
+    click_song(page, 0)
+    text = download(page, "#save-csv")
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    assert [row["filename"] for row in rows] == [song["filename"] for song in map_labels[0]]
+    assert rows[2]["title"] == f"'{FORMULA_TITLE}"
+    assert rows[1]["title"] == map_labels[0][1]["title"] and rows[6]["title"] == map_labels[0][6]["title"]
+    assert rows[7]["bpm"] == "77.5" and rows[3]["bpm"] == ""
+    assert float(rows[0]["distance_to_selected"]) == 0 < float(rows[1]["distance_to_selected"])
+
+
+def test_a_link_restores_the_view(page, map_context, map_dir):
+    click_song(page, 9)
+    page.select_option("#color-by", "bpm")
+    page.evaluate("soundEval.filters.toggle('genre', 1)")
+    page.evaluate("soundEval.filters.between('bpm', 65, 110)")
+    address, shown = page.url, page.evaluate(SHOWN)
+    assert "#song=" in address and "color=bpm" in address
+    with opened(map_context, address) as (other, watched):
+        assert other.evaluate("soundEval.state.selected") == 9
+        assert other.input_value("#color-by") == "bpm" and other.evaluate(SHOWN) == shown
+        assert watched.errors == []
+    with opened(map_context, (map_dir / "index.html").as_uri() + "#song=gone.mp3&color=nothing&only.genre=none&only.x=1") as (other, watched):
+        assert other.evaluate("soundEval.filters.nShown") == 24
+        assert watched.errors == []
+
+
+def test_clusters_are_a_column_and_list_their_central_songs(page, map_songs):
+    page.select_option("#color-by", "cluster")
+    names = page.eval_on_selector_all("#legend .value", "list => list.map(one => one.textContent)")
+    assert sorted(name.split(" · ")[1] for name in names) == ["chord", "noise", "pulse"]
+    page.click("#legend .category:has-text('pulse')")
+    central = page.eval_on_selector_all("#central-songs button", "list => list.map(one => Number(one.dataset.row))")
+    assert len(central) == 5 and all(style_of(map_songs[row]) == "pulse" for row in central)
+    page.click("#central-songs li:first-child button")
+    assert page.evaluate("soundEval.state.selected") == central[0]
