@@ -51,6 +51,11 @@ class InputFile:
             view, position = view[done:], position + done
         return rows
 
+    def take(self, rows):
+        """The given rows (n, dim), in any order."""
+        mapped = np.memmap(self.file, self.dtype, "r", self.offset, self.shape)  # let go at once, so what was touched does not add up
+        return mapped[rows]
+
     def write(self, first, rows):
         """Write `rows` (count, dim) from row `first` on."""
         data, position = np.ascontiguousarray(rows, self.dtype).tobytes(), self.offset + first * self.row_bytes

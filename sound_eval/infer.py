@@ -20,6 +20,7 @@ from scipy.special import expit
 
 from sound_eval.cli import InputError
 from sound_eval.corpus import overlap
+from sound_eval.sampling import least_distance
 
 N_REFERENCES = 256  # context vectors that stand for the whole corpus
 MOST_INPUTS = 256  # inputs of a song that a solution looks at, as B
@@ -172,7 +173,8 @@ class Pairs:
 def local_weight(a, b, n_inputs, config):
     """Shares (n_a, n_b) of one half of the cost for the local pairs among positions `a` and `b` of a song; 0 for other pairs."""
     distance = np.abs(a[:, None] - b[None, :])
-    local = (distance >= min(overlap(config), n_inputs // 2)) & (distance <= config.WINDOW_SIZE)
+    least = least_distance(n_inputs, overlap(config), config.WINDOW_SIZE)
+    local = (distance >= least) & (distance <= config.WINDOW_SIZE)
     return 0.5 * local / max(local.sum(), 1)
 
 

@@ -7,7 +7,7 @@ The networks never see a pair together, so the dot product at the optimum is, up
 
 Conventions
 -----------
-`inputs` are normalised, (n_songs, run_length, dim); `valid` (n_songs,) counts the real inputs of each run. Networks are dicts of float32
+`inputs` are normalised, (n_songs, run_length, dim), one run of inputs for each song of the step (`sampling`). Networks are dicts of float32
 tensors, see `init_network`. A *word vector* is net_1 of an input, (dim_out,).
 """
 import numpy as np
@@ -33,21 +33,18 @@ def encode(network, inputs):
     return hidden @ network["output_kernel"] + network["output_bias"]
 
 
-def pair_masks(valid, run_length, overlap, window):
-    """Masks, float32: local pairs within each run (n_songs, run_length, run_length), real inputs (n_songs, run_length).
+def local_pairs(positions, least):
+    """Mask (n_songs, run_length, run_length) float32 of the local pairs of each run: real inputs at least `least` apart.
 
-    Local are pairs from `overlap` to `window` inputs apart. A run so short that it would have none takes its farthest half instead,
-    and a run of one input takes it with itself.
+    positions (n_songs, run_length): where in its song each input is, -1 for void ones; least (n_songs,).
     """
-    position = tf.range(run_length)
-    real = position[None, :] < valid[:, None]
-    distance = tf.abs(position[:, None] - position[None, :])
-    least = tf.minimum(overlap, valid // 2)
-    local = (distance[None] >= least[:, None, None]) & (distance[None] <= window) & real[:, :, None] & real[:, None, :]
-    return tf.cast(local, tf.float32), tf.cast(real, tf.float32)
+    real = positions >= 0
+    distance = tf.abs(positions[:, :, None] - positions[:, None, :])
+    local = (distance >= least[:, None, None]) & real[:, :, None] & real[:, None, :]
+    return tf.cast(local, tf.float32)
 
 
-def cost(nets, song_vectors, inputs, valid, shown, overlap, window):
+def cost(nets, song_vectors, inputs, positions, least, shown):
     """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar, ln 2 where all dot products are 0.
 
     nets: (net_1, net_2); song_vectors (n_songs, dim_out), one per run; shown (n_songs, run_length), 0 hides a word vector.
@@ -56,8 +53,8 @@ def cost(nets, song_vectors, inputs, valid, shown, overlap, window):
     flat = tf.reshape(inputs, [n_songs * run_length, dim])
     words = tf.reshape(encode(nets[0], flat), [n_songs, run_length, -1]) * shown[:, :, None] + song_vectors[:, None, :]
     contexts = tf.reshape(encode(nets[1], flat), [n_songs, run_length, -1])
-    local, real = pair_masks(valid, run_length, overlap, window)
-    return 0.5 * (local_cost(words, contexts, local) + global_cost(words, contexts, real))
+    real = tf.cast(positions >= 0, tf.float32)
+    return 0.5 * (local_cost(words, contexts, local_pairs(positions, least)) + global_cost(words, contexts, real))
 
 
 def local_cost(words, contexts, local):

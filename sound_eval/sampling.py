@@ -2,15 +2,16 @@
 
 Conventions
 -----------
-A step takes one *run* of consecutive inputs from each of `songs_per_batch` songs. Every input is A of one row and B of another, so a step
-of n rows encodes n times A and n times B and scores n * n pairs:
+A step takes a *run* of inputs from each of many songs: `run_length` of them, spread at random over a stretch of WINDOW_SIZE + 1 inputs. Every
+input is A of one row and B of another, so a step of n rows encodes n times A and n times B and scores n * n pairs:
 
-    local    both in one run, at most `window` inputs apart, and at least so far that their windows share no frame
+    local    both in one run, hence at most WINDOW_SIZE inputs apart, and so far apart that their windows share no frame
     global   from different runs, hence drawn independently
 
-Songs are dealt from shuffled decks, so all songs are trained equally often; a run starts anywhere in its song with equal chance.
+Few inputs of many songs teach more than many inputs of few songs, which are much alike. Songs are dealt from shuffled decks, so all are
+trained equally often, and a stretch lies anywhere in its song with equal chance.
 Random numbers come from a NumPy generator made of (seed, epoch): an epoch is the same whether the training was interrupted before it or
-not. What is drawn is a few integers a run; the pairs are formed in the training graph (`model.pair_masks`).
+not. What is drawn here is rows and positions; the pairs are formed in the training graph (`model.local_pairs`).
 """
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -22,14 +23,22 @@ class Batches(NamedTuple):
     """The draws of several steps. Each array begins with (n_steps, songs_per_batch)."""
 
     songs: np.ndarray  # int64, rows of the music list
-    first: np.ndarray  # int64, first input of the run, as a row of the corpus' inputs
-    valid: np.ndarray  # int32, real inputs of the run; a song shorter than a run is taken whole and the rest of its run is void
+    rows: np.ndarray  # (.., run_length) int64, rows of the inputs
+    positions: np.ndarray  # (.., run_length) int32, where in the song these inputs are; -1 marks void ones, of songs shorter than a run
+    least: np.ndarray  # int32, inputs that the two of a local pair are at least apart
     shown: np.ndarray  # (.., run_length) float32, 0 where the word vector is hidden and the song vector has to explain the pair alone
 
 
 def epoch_random(seed, epoch):
     """The generator of one epoch's random numbers."""
     return np.random.default_rng([seed, epoch])
+
+
+def batch_shape(config, lengths):
+    """Songs in a step and inputs of each: SONGS_PER_BATCH of them, more where a stretch holds too few inputs to fill BATCH_SIZE."""
+    longest = min(config.WINDOW_SIZE + 1, int(lengths.max()))
+    run_length = min(config.BATCH_SIZE // min(config.songs_per_batch, len(lengths)), longest)
+    return min(config.BATCH_SIZE // run_length, len(lengths)), run_length
 
 
 def draw_songs(random, n_songs, n_steps, songs_per_batch):
@@ -39,20 +48,37 @@ def draw_songs(random, n_songs, n_steps, songs_per_batch):
     return np.concatenate([random.permutation(n_songs) for _ in range(decks)])[:wanted].reshape(n_steps, songs_per_batch)
 
 
-def draw_batches(random, corpus, songs, run_length, hide):
+def least_distance(lengths, overlap, window):
+    """Inputs that the two of a local pair are at least apart: `overlap`, or half the stretch where a song is too short for that."""
+    return np.minimum(overlap, np.minimum(lengths, window + 1) // 2)
+
+
+def draw_spread(random, stretch, run_length):
+    """Offsets (.., run_length) into stretches of the given lengths, one from each of as many parts, and a mask of the void ones."""
+    length, order = stretch[..., None], np.arange(run_length)
+    parts = np.minimum(length, run_length)
+    low, high = order * length // parts, (order + 1) * length // parts
+    offsets = low + (random.random(low.shape, np.float32) * (high - low)).astype(np.int64)
+    return np.minimum(offsets, length - 1), np.broadcast_to(order >= parts, offsets.shape)
+
+
+def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
     """Batches for the `songs` (n_steps, songs_per_batch); each word vector is hidden with probability `hide`."""
     lengths = corpus.lengths[songs]
-    first = corpus.starts[songs] + random.integers(0, np.maximum(lengths - run_length, 0) + 1)
-    shown = random.random((*songs.shape, run_length), np.float32) >= hide
-    return Batches(songs, first, np.minimum(lengths, run_length).astype(np.int32), shown.astype(np.float32))
+    stretch = np.minimum(lengths, window + 1)
+    first = random.integers(0, lengths - stretch + 1)
+    spread, void = draw_spread(random, stretch, run_length)
+    positions = first[..., None] + spread
+    shown = (random.random((*songs.shape, run_length), np.float32) >= hide).astype(np.float32)
+    rows = corpus.starts[songs][..., None] + positions
+    least = least_distance(lengths, overlap, window).astype(np.int32)
+    return Batches(songs, rows, np.where(void, -1, positions).astype(np.int32), least, shown)
 
 
-def read_inputs(corpus, batches, run_length):
-    """The inputs of `batches`, one run after the other, as a pool (n_runs * run_length, dim), and Batches whose `first` counts in it."""
-    pool = np.zeros((batches.first.size * run_length, corpus.inputs.shape[1]), corpus.inputs.dtype)
-    for run, (first, valid) in enumerate(zip(batches.first.ravel(), batches.valid.ravel(), strict=True)):
-        pool[run * run_length : run * run_length + valid] = corpus.inputs.read(first, valid)
-    return pool, batches._replace(first=np.arange(0, len(pool), run_length).reshape(batches.first.shape))
+def read_inputs(corpus, batches):
+    """The inputs of `batches` as a pool (n_steps * songs_per_batch * run_length, dim), and Batches whose `rows` count in it."""
+    pool = corpus.inputs.take(batches.rows.ravel())
+    return pool, batches._replace(rows=np.arange(len(pool)).reshape(batches.rows.shape))
 
 
 def in_advance(items):

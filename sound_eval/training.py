@@ -85,9 +85,8 @@ def averaged(average, value, step):
     return average + weight * (value - average)
 
 
-def read_runs(pool, first, run_length, normal):
-    """Normalised inputs (n_songs, run_length, dim) of the runs that begin at rows `first` of `pool`; void ones repeat the last row."""
-    rows = tf.minimum(first[:, None] + tf.range(run_length, dtype=tf.int64), tf.shape(pool, tf.int64)[0] - 1)
+def read_runs(pool, rows, normal):
+    """Normalised inputs (n_songs, run_length, dim) at the rows (n_songs, run_length) of `pool`."""
     mean, deviation = normal
     return (tf.cast(tf.gather(pool, rows), tf.float32) - mean) / deviation
 
@@ -101,8 +100,7 @@ class Trainer:
 
     def __init__(self, corpus, config, state, seed):
         self.corpus, self.config, self.state, self.seed = corpus, config, dict(state), seed
-        self.n_songs = min(config.songs_per_batch, len(corpus.names))
-        self.run_length = config.BATCH_SIZE // config.songs_per_batch
+        self.n_songs, self.run_length = sampling.batch_shape(config, corpus.lengths)
         self.rows_per_step = self.n_songs * self.run_length
         self.steps_per_epoch = max(1, round(config.TRAIN_STEPS_PER_SAVE / self.rows_per_step))
         self.device, self.warning = choose_device(config.USE_GPU)
@@ -115,21 +113,22 @@ class Trainer:
         """`n_steps` steps in the graph. Returns networks, slots, song tables, and the sum of the costs."""
 
         def body(i, step, nets, slots, songs, total):
-            inputs = read_runs(pool, batches.first[i], self.run_length, normal)
-            vectors = tf.gather(songs["vector"], batches.songs[i])
-            cost, net_gradients, song_gradients = self.cost_and_gradients(nets, vectors, inputs, batches.valid[i], batches.shown[i])
+            batch = sampling.Batches(*(part[i] for part in batches))
+            inputs = read_runs(pool, batch.rows, normal)
+            vectors = tf.gather(songs["vector"], batch.songs)
+            cost, net_gradients, song_gradients = self.cost_and_gradients(nets, vectors, inputs, batch)
             nets, slots = self.update_networks(nets, slots, net_gradients, step + 1)
-            songs = self.update_songs(songs, batches.songs[i], song_gradients)
+            songs = self.update_songs(songs, batch.songs, song_gradients)
             return i + 1, step + 1, nets, slots, songs, total + cost
 
         start = (tf.constant(0), step, nets, slots, songs, tf.constant(0.0))
         return tf.while_loop(lambda i, *_: i < n_steps, body, start)[2:]
 
-    def cost_and_gradients(self, nets, song_vectors, inputs, valid, shown):
+    def cost_and_gradients(self, nets, song_vectors, inputs, batch):
         """The cost of a step, and the gradients by networks and song vectors of the cost with its L2 term."""
         with tf.GradientTape() as tape:
             tape.watch([nets, song_vectors])
-            cost = model.cost(nets, song_vectors, inputs, valid, shown, overlap(self.config), self.config.WINDOW_SIZE)
+            cost = model.cost(nets, song_vectors, inputs, batch.positions, batch.least, batch.shown)
             total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / self.n_songs
         return cost, *tape.gradient(total, [nets, song_vectors])
 
@@ -179,8 +178,9 @@ class Trainer:
         songs = sampling.draw_songs(random, len(self.corpus.names), self.steps_per_epoch, self.n_songs)
         for first in range(0, self.steps_per_epoch, CHUNK_STEPS):
             chosen = songs[first : first + CHUNK_STEPS]
-            batches = sampling.draw_batches(random, self.corpus, chosen, self.run_length, self.config.HIDE_WORDS)
-            pool, batches = (None, batches) if self.on_device else sampling.read_inputs(self.corpus, batches, self.run_length)
+            shape = (self.run_length, overlap(self.config), self.config.WINDOW_SIZE, self.config.HIDE_WORDS)
+            batches = sampling.draw_batches(random, self.corpus, chosen, *shape)
+            pool, batches = (None, batches) if self.on_device else sampling.read_inputs(self.corpus, batches)
             yield pool, padded(batches, CHUNK_STEPS), len(chosen)
 
     def run_chunk(self, pool, batches, n_steps):

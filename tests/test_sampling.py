@@ -14,17 +14,48 @@ def corpus(tmp_path):
     return corpora.open_corpus(tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), small_config(), tmp_path / "cache")
 
 
-def test_runs_stay_inside_their_song(corpus):
+RUN, OVERLAP, WINDOW = 6, 3, 20
+
+
+def draw(corpus, n_steps=500, run_length=RUN, hide=0.5):
     random = sampling.epoch_random(0, 1)
-    songs = sampling.draw_songs(random, 8, 500, 4)
-    batches = sampling.draw_batches(random, corpus, songs, 16, hide=0.5)
-    assert (batches.first >= corpus.starts[songs]).all()
-    assert (batches.first + batches.valid <= corpus.starts[songs + 1]).all()
-    assert set(batches.valid[songs == 7]) == {5}
-    assert set(batches.valid[songs != 7]) == {16}
-    reached = (batches.first - corpus.starts[songs])[songs != 7]
-    assert reached.min() == 0 and reached.max() == 120 - 16  # the ends of songs are reached too
+    return sampling.draw_batches(random, corpus, sampling.draw_songs(random, 8, n_steps, 4), run_length, OVERLAP, WINDOW, hide)
+
+
+def test_runs_stay_inside_their_song_and_their_stretch(corpus):
+    batches = draw(corpus)
+    songs, real = batches.songs[..., None], batches.positions >= 0
+    assert (batches.rows >= corpus.starts[songs]).all()
+    assert (batches.rows < corpus.starts[songs + 1]).all()
+    assert (batches.rows - corpus.starts[songs] == batches.positions)[real].all()
+    assert set(real.sum(-1)[batches.songs == 7]) == {5}
+    assert real[batches.songs != 7].all()
+    long = batches.positions[batches.songs != 7]
+    assert (np.diff(long, axis=-1) > 0).all()  # no input twice
+    assert (long[:, -1] - long[:, 0]).max() == WINDOW
+    assert long.min() == 0 and long.max() == 120 - 1  # the ends of songs are reached too
     assert 0.45 < batches.shown.mean() < 0.55
+
+
+def test_inputs_of_a_stretch_come_equally_often(corpus):
+    long = draw(corpus, 4000)
+    long = long.positions[long.songs != 7]
+    middle = np.bincount(long.ravel(), minlength=120)[WINDOW : 120 - WINDOW]
+    assert middle.min() > 0.85 * middle.mean() and middle.max() < 1.15 * middle.mean()
+
+
+def test_a_step_holds_batch_size_rows_where_the_corpus_can_fill_it():
+    many = np.full(1000, 113)
+    assert sampling.batch_shape(small_config(BATCH_SIZE=960, SONGS_PER_BATCH=80, WINDOW_SIZE=90), many) == (80, 12)
+    assert sampling.batch_shape(small_config(BATCH_SIZE=960, SONGS_PER_BATCH=10, WINDOW_SIZE=9), many) == (96, 10)  # stretches of ten
+    assert sampling.batch_shape(small_config(BATCH_SIZE=960, SONGS_PER_BATCH=80, WINDOW_SIZE=90), many[:3]) == (3, 91)
+    assert sampling.batch_shape(small_config(BATCH_SIZE=960, SONGS_PER_BATCH=80, WINDOW_SIZE=90), np.ones(1000, int)) == (960, 1)
+
+
+def test_songs_too_short_for_the_distance_take_half_their_length():
+    lengths = np.array([1, 2, 5, 7, 100])
+    assert sampling.least_distance(lengths, 3, 20).tolist() == [0, 1, 2, 3, 3]
+    assert sampling.least_distance(lengths, 8, 10).tolist() == [0, 1, 2, 3, 5]  # and so does a window too short for it
 
 
 def test_songs_are_dealt_equally_often():
@@ -34,18 +65,18 @@ def test_songs_are_dealt_equally_often():
 
 
 def test_an_epoch_depends_on_seed_and_number_alone():
-    draw = lambda seed, epoch: sampling.draw_songs(sampling.epoch_random(seed, epoch), 50, 5, 4).tolist()  # noqa: E731
-    assert draw(0, 1) == draw(0, 1)
-    assert len({str(draw(seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}) == 4
+    def songs(seed, epoch):
+        return sampling.draw_songs(sampling.epoch_random(seed, epoch), 50, 5, 4).tolist()
+
+    assert songs(0, 1) == songs(0, 1)
+    assert len({str(songs(seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}) == 4
 
 
 def test_streamed_inputs_are_those_of_the_corpus(corpus):
-    random = sampling.epoch_random(0, 1)
-    batches = sampling.draw_batches(random, corpus, sampling.draw_songs(random, 8, 6, 4), 16, hide=0)
-    pool, streamed = sampling.read_inputs(corpus, batches, 16)
-    everything = corpus.inputs.read()
-    for first, there, valid in zip(batches.first.ravel(), streamed.first.ravel(), batches.valid.ravel(), strict=True):
-        np.testing.assert_array_equal(pool[there : there + valid], everything[first : first + valid])
+    batches = draw(corpus, 6)
+    pool, streamed = sampling.read_inputs(corpus, batches)
+    np.testing.assert_array_equal(pool[streamed.rows], corpus.inputs.read()[batches.rows])
+    np.testing.assert_array_equal(streamed.positions, batches.positions)
 
 
 def test_in_advance_gives_everything_in_order_and_raises_what_is_raised():
