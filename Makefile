@@ -9,7 +9,7 @@ MINUTES ?= 1
 CORPUS ?=
 export CORPUS MUSIC LABELS LABEL MINUTES
 
-.PHONY: help setup demo test lint bench pictures clean
+.PHONY: help setup demo test lint bench corpus-given pictures clean
 
 help:
 	@echo 'make demo       every stage on synthesized music; on your own with MUSIC=DIR [LABELS=FILE.csv [LABEL=COLUMN]] [MINUTES=1]'
@@ -48,10 +48,12 @@ lint: .venv/installed-dev
 	.venv/bin/oxlint -c static_web_viewer/page/.oxlintrc.json static_web_viewer/page
 
 # The table and the picture of README's results, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
-bench: .venv/installed-dev
-	@test -n "$$CORPUS" || { echo 'error: which corpus? make bench CORPUS=DIR, with DIR/audio and DIR/metadata.csv (filename, song, album)' >&2; exit 1; }
+bench: corpus-given .venv/installed-dev
 	.venv/bin/python spectrify_all.py "$$CORPUS/audio" bench_out/vectors
 	.venv/bin/python benchmarks/quality.py "$$CORPUS/audio" bench_out/vectors "$$CORPUS/metadata.csv" bench_out/quality
+
+corpus-given:
+	@test -n "$$CORPUS" || { echo 'error: which corpus? make bench CORPUS=DIR, with DIR/audio and DIR/metadata.csv (filename, song, album)' >&2; exit 1; }
 
 # What you made with the scripts, example_* and demo/, is left alone.
 clean:
