@@ -123,11 +123,6 @@ def silhouette(vectors, assignments):
     return float(np.where((others > 0) & (larger > 0), (outside - inside) / np.where(larger > 0, larger, 1), 0).mean())
 
 
-def silhouettes_by_k(vectors, ks, restarts=10, seed=0):
-    """The silhouette of a clustering for each k of `ks`, as a list."""
-    return [silhouette(vectors, spherical_kmeans(vectors, k, restarts, seed).assignments) for k in ks]
-
-
 def purity(labels, assignments):
     """Share of the rows that have the commonest label of their cluster (Manning, Raghavan & Schütze 2008, section 16.3)."""
     return float(contingency(labels, assignments)[2].max(axis=0).sum() / len(labels))
