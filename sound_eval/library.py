@@ -60,6 +60,8 @@ class Library:
 
     def query(self, text):
         """The song that `text` names: a song of the run, or an audio file, whose vector is then inferred."""
+        if text not in self.names:
+            text = os.path.expanduser(text)  # behind a sign, as in +~/song.mp3, the shell leaves it to us
         inside = self.inside_audio_dir(text)
         if inside is None and text not in self.names and os.path.isfile(text):
             return Query(None, text, self.infer(text))

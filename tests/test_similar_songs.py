@@ -1,5 +1,6 @@
 """similar_songs.py as a person runs it, on planted vectors: three styles, each an arc of a plane of its own."""
 import json
+import os
 import re
 import time
 
@@ -372,6 +373,12 @@ def test_folders_that_do_not_fit_are_one_line(run_script, names, vectors, tmp_pa
     assert done.returncode == 1 and "does not fit the 23 songs" in done.stderr
     done = run_script(SCRIPT, "near", tmp_path, "0", check=False)
     assert done.returncode == 1 and "music_list.txt: No such file" in done.stderr
+
+
+def test_a_home_folder_behind_a_sign_is_found(run_script, run_dir, audio_folder, names):
+    environment = {**os.environ, "HOME": str(audio_folder)}
+    args = (SCRIPT, "like", run_dir, f"+~/{names[3]}", "--audio-dir", audio_folder, "--json")
+    assert json.loads(run_script(*args, env=environment).stdout)[0]["query"] == f"+{names[3]}"
 
 
 def test_a_file_of_the_audio_folder_is_its_song(run_script, run_dir, audio_folder, names):
