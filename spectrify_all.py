@@ -3,7 +3,7 @@ import argparse
 import os
 import signal
 
-# One thread for the linear algebra of each process: the processes use the cores already. It is read when NumPy is imported.
+# No threads for linear algebra in any process: the processes use the cores already. It is read when NumPy is imported.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", VECLIB_MAXIMUM_THREADS="1")
 
 from sound_eval.cli import print_next, run_main, warn
