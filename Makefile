@@ -7,7 +7,9 @@ LABELS ?=
 LABEL ?=
 MINUTES ?= 1
 CORPUS ?=
-export CORPUS MUSIC LABELS LABEL MINUTES
+RUN ?=
+OPTIONS ?=
+export CORPUS MUSIC LABELS LABEL MINUTES RUN OPTIONS
 
 .PHONY: help setup demo test lint bench corpus-given pictures clean
 
@@ -17,6 +19,7 @@ help:
 	@echo 'make setup      .venv with what requirements.txt names; ffmpeg and sox'
 	@echo 'make lint       ruff, and oxlint for the page'
 	@echo 'make bench CORPUS=DIR   our vectors beside other software; DIR/audio and DIR/metadata.csv (filename, song, album)'
+	@echo 'make pictures RUN=DIR MUSIC=DIR LABELS=FILE.csv   pictures of the map of a run'
 	@echo 'make clean      remove caches and benchmark output; music, vectors, runs and demos stay'
 
 setup: .venv/installed
@@ -51,6 +54,10 @@ lint: .venv/installed-dev
 bench: corpus-given .venv/installed-dev
 	.venv/bin/python spectrify_all.py "$$CORPUS/audio" bench_out/vectors
 	.venv/bin/python benchmarks/quality.py "$$CORPUS/audio" bench_out/vectors "$$CORPUS/metadata.csv" bench_out/quality
+
+# README's pictures of the map, of any run: make pictures RUN=DIR MUSIC=DIR LABELS=FILE.csv [OPTIONS='--title "My music"']
+pictures: .venv/installed-dev
+	.venv/bin/python tools/map_pictures.py "$$RUN" "$$MUSIC" "$$LABELS" design_diagrams/ --options="$$OPTIONS"
 
 corpus-given:
 	@test -n "$$CORPUS" || { echo 'error: which corpus? make bench CORPUS=DIR, with DIR/audio and DIR/metadata.csv (filename, song, album)' >&2; exit 1; }

@@ -131,17 +131,18 @@ def reporter(report):
     return [callback]
 
 
-def trust(vectors, positions, k=10, within=30):
+def trust(vectors, positions, k=10, within=30, report=None):
     """For each song the share of its `k` nearest on the map that are among its `within` nearest by cosine distance: (n,).
 
-    1 means that the map tells the truth around a song, 0 that its neighbours on the map are strangers.
+    1 means that the map tells the truth around a song, 0 that its neighbours on the map are strangers. `report(count)` is called
+    with the number of songs done since the last call.
     """
     n_songs = len(positions)
     if n_songs < 3:
         return np.ones(n_songs, np.float32)
     within = min(within, n_songs - 1)
     k = min(k, max(1, within // 3))
-    near_in_space = neighbours(Cosine(unit_vectors(vectors)), within)
+    near_in_space = neighbours(Cosine(unit_vectors(vectors)), within, on_block=report)
     on_map = cKDTree(positions).query(positions, k + 1)[1]
     # A song is nearest to itself, unless others lie on the very same spot; then any k of those will do.
     near_on_map = np.array([row[row != song][:k] for song, row in enumerate(on_map)])

@@ -149,20 +149,26 @@ def point_size(n_songs):
     return next(size for size, at_most in ((13, 300), (10, 1500), (7, 5000), (5, 20_000), (3, float("inf"))) if n_songs <= at_most)
 
 
+def trust_of(vectors, positions):
+    """How far the map can be trusted around each song, (n_songs,)."""
+    from sound_eval.projection import trust
+
+    with Progress(len(vectors), "song", "true neighbours") as progress:
+        return trust(vectors, positions, report=progress.update)
+
+
 def write_map(out_dir, title, table, positions, vectors, extra):
     """Write the page and its data files, the page last; `extra` goes into the data as it is."""
     import map_data
     import map_page
     from map_figure import figure_json
 
-    from sound_eval.projection import trust
-
     songs = {
         "title": title,
         "names": table["filename"].tolist(),
         "columns": map_data.encode_columns(table),
         "positions": map_data.encode_array(positions),
-        "trust": map_data.encode_array(trust(vectors, positions)),
+        "trust": map_data.encode_array(trust_of(vectors, positions)),
         "titleColumn": map_data.title_column(table),
         "colour": map_data.first_colour(table),
         "pointSize": point_size(len(table)),

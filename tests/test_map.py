@@ -170,3 +170,52 @@ def test_errors_are_one_line(tmp_path, map_run, audio_folder, map_labels):
         assert done.returncode == 1 and words in done.stderr.splitlines()[-1], done.stderr
         assert done.stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in done.stderr
         assert not (tmp_path / "map" / "index.html").exists()
+
+
+# Machado, Oliveira & Fernandes (2009), "A physiologically-based model for simulation of color vision deficiency", severity 1: linear RGB as seen.
+VISIONS = {
+    "normal": np.eye(3),
+    "red-blind": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "green-blind": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "blue-blind": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+
+
+def lab(css, vision):
+    """CIELAB (3,) of a CSS colour as an eye sees it."""
+    srgb = np.array([int(css[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.cbrt(XYZ @ np.clip(VISIONS[vision] @ linear, 0.001, 1) / [0.95047, 1, 1.08883])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colours_stay_apart_for_every_eye(map_context, map_dir, theme, vision):
+    with opened(map_context, (map_dir / "index.html").as_uri(), scheme=theme) as (page, _):
+        palette = page.evaluate("theme => soundEval.colours.CATEGORIES[theme]", theme)
+        ground = page.evaluate("getComputedStyle(document.body).getPropertyValue('--ground').trim()")
+    seen = np.array([lab(css, vision) for css in [*palette, ground]])
+    gaps = np.linalg.norm(seen[:, None] - seen[None], axis=2)[np.triu_indices(len(seen), 1)]
+    assert len(palette) == 8 and gaps.min() > 14  # 2.3 is just noticeable
+
+
+def test_themes_follow_the_system(map_context, map_dir):
+    with opened(map_context, (map_dir / "index.html").as_uri(), scheme="dark") as (page, watched):
+        dark = colours(page, 24)
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.emulate_media(color_scheme="light")
+        page.wait_for_function("ground => getComputedStyle(document.body).backgroundColor !== ground", arg=ground)
+        assert colours(page, 24) != dark
+        assert watched.errors == []
+
+
+def test_many_values_share_one_colour_but_a_chosen_one_gets_its_own(page):
+    page.select_option("#color-by", "title")
+    assert page.locator("#legend .category").count() == 24
+    before = colours(page, 24)
+    assert len(set(before)) == 8  # seven of their own, one for the rest
+    row = next(row for row, colour in enumerate(before) if before.count(colour) > 1)
+    page.evaluate("row => soundEval.filters.toggle('title', soundEval.songs.columns.get('title').codes[row])", row)
+    assert colours(page, 24)[row] not in (before[row], colours(page, 24)[row - 1])

@@ -7,10 +7,10 @@ soundEval.colours = (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const DISTANCE = "distance_to_selected";
 
-  // After Okabe & Ito (2008), made for all kinds of colour vision; the order puts the most different first.
+  // After Okabe & Ito (2008). Any two of a theme stay apart for normal, red-blind, green-blind and blue-blind eyes, which a test measures.
   const CATEGORIES = {
-    light: ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#8a7f00", "#333333"],
-    dark: ["#56b4e9", "#e69f00", "#00b884", "#e8602c", "#3d7fe0", "#d98bb8", "#f0e442", "#f2f2f2"],
+    light: ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#872dff", "#333333"],
+    dark: ["#56b4e9", "#e69f00", "#009e73", "#d55e00", "#2d67c9", "#e5a3cb", "#f0e442", "#ffffff"],
   };
   const OTHER = { light: "#a3a8b0", dark: "#626873" };
   const MISSING = { light: "#cdd1d6", dark: "#43474f" };

@@ -19,6 +19,7 @@
   function showSelected() {
     card.show();
     plot.mark(card.nearest());
+    plot.refit();
     if (state.selected >= 0) plot.reveal(state.selected);
     if (state.colourBy === colours.DISTANCE) emit("colour");
     link.write();

@@ -17,6 +17,7 @@ soundEval.plot = (() => {
   const element = byId("map");
   const pointSize = data.songs.pointSize * (Math.min(innerWidth, innerHeight) < SMALL.window ? SMALL.factor : 1);
   let figure;
+  let fitted; // where the view begins when it shows the whole map
   let NDArray; // BokehJS's own class of typed columns, which it does not export
   let current = new Uint32Array(songs.n);
 
@@ -127,6 +128,12 @@ soundEval.plot = (() => {
     const room = 1 + 2 * MARGIN;
     const unit = Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top - bottom)) || 0.01;
     show((x0 + x1) / 2 - ((left - right) / 2) * unit, (y0 + y1) / 2 + ((top - bottom) / 2) * unit, unit);
+    fitted = figure.x_range.start;
+  }
+
+  /** Fits the whole map anew when the card comes or goes, unless the person has moved it. */
+  function refit() {
+    if (figure.x_range.start === fitted) whole();
   }
 
   /** Moves the map as little as will bring a song's point out from under panel and card. */
@@ -193,7 +200,7 @@ soundEval.plot = (() => {
     }, true);
   }
 
-  return { start, paint, mark, doubt, drag, onDrawn, whole, reveal, show, view, positionOf, songAt, onTap, element, colourOf: (row) => current[row] };
+  return { start, paint, mark, doubt, drag, onDrawn, whole, refit, reveal, show, view, positionOf, songAt, onTap, element, colourOf: (row) => current[row] };
 })();
 soundEval.positionOf = soundEval.plot.positionOf;
 soundEval.colourOf = soundEval.plot.colourOf;
