@@ -112,15 +112,14 @@ def main():
 
     k = choose_k(vectors, args) if args.choose_k else args.centers
     result = clustering.spherical_kmeans(vectors, k, args.restarts, args.seed)
+    figures.save(args.output, figures.stacked_bars, *clustering.contingency(np.where(labelled, labels, NO_LABEL), result.assignments), column)
+    table = args.output.with_suffix(".csv")
+    write_clusters(table, songs, result)
+
     silhouette = clustering.silhouette(vectors, result.assignments)
     print(f"{k} clusters of {len(songs)} songs: mean cosine to the centroid {result.objective:.3f}, silhouette {silhouette:.3f}")
     print_agreement(labels[labelled], result.assignments[labelled], column, args.seed)
     print_clusters(result, labels, labelled, songs.table[FILENAME])
-
-    shown = np.where(labelled, labels, NO_LABEL)
-    figures.save(args.output, figures.stacked_bars, *clustering.contingency(shown, result.assignments), column)
-    table = args.output.with_suffix(".csv")
-    write_clusters(table, songs, result)
     print(f"\nwrote {args.output}\nwrote {table}")
     print_next("python", "static_web_viewer/display_vector_data.py", args.vectors.parent, "AUDIO_DIR", table, "MAP_DIR")
 
