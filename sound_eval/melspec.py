@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 LOW_HZ, HIGH_HZ = 80.0, 7600.0  # edges of the mel bands
 LOG_FLOOR = 1e-6  # added to the magnitudes: the logarithm of silence is finite
-BLOCK_FRAMES = 128  # frames analysed at once: their spectra stay in the processor's cache
+BLOCK_FRAMES = 64  # frames analysed at once: what is computed on the way stays in the processor's cache
 
 
 def hz_to_mel(hz):
