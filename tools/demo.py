@@ -77,17 +77,17 @@ def labels_of(args, music, folder):
 
 
 def score(run_folder, labels, label, folder):
-    """Classifier and clusters against the labels, beside chance. Returns the CSV for the map, with the clusters where there are some."""
+    """Classifier and clusters against the labels, beside chance. Returns the options with which the map shows the clusters."""
     songs = read_labelled(labels, run_folder.path / "music_list.txt")
     counts = songs.table[label].str.strip().value_counts().drop("", errors="ignore")
     if (counts >= FEWEST_OF_A_LABEL).sum() < 2:
         print(f"\n{labels}: fewer than two values of {label!r} are in {FEWEST_OF_A_LABEL} songs or more: nothing to score against")
-        return labels
+        return []
     inputs = (labels, run_folder.path / "music_list.txt", run_folder.vectors_path())
     run("process_results/logistic_regress.py", *inputs, "--label", label, "--vectors-dir", folder / "vectors")
     picture = folder / "sphere_kmeans.png"
     run("process_results/sphere_kmeans.py", *inputs, "--centers", min(N_CLUSTERS, len(songs)), "--csv-column", label, "--output", picture)
-    return picture.with_suffix(".csv")
+    return ["--clusters", picture.with_suffix(".csv")]
 
 
 def main():
@@ -101,8 +101,9 @@ def main():
     run("spectrify_all.py", music, folder / "vectors", f"--config={CONFIG}", accepted=(0, SOME_FAILED))
     run_folder = RunFolder(folder / "outs")
     run("spectrogram_doc2vec.py", folder / "vectors", run_folder.path, f"--config={CONFIG}", "--max-minutes", args.max_minutes)
-    labels = score(run_folder, labels, label, folder)
-    run("static_web_viewer/display_vector_data.py", run_folder.path, music, labels, folder / "map")
+    clusters = score(run_folder, labels, label, folder)
+    inputs = (run_folder.path, music, labels, folder / "map")
+    run("static_web_viewer/display_vector_data.py", *inputs, "--vectors-dir", folder / "vectors", *clusters)
     print(f"\nall stages done in {time.monotonic() - start:.0f} s; the map to open:\n{folder / 'map' / 'index.html'}")
 
 
