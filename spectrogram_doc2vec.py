@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from sound_eval import corpus as corpora
-from sound_eval import infer
+from sound_eval import distribution, infer
 from sound_eval.cli import InputError, print_next, run_main, warn
-from sound_eval.config import differences, read_config
+from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.monitor import Monitor
 from sound_eval.run_folder import RunFolder
 
@@ -34,6 +34,7 @@ def parse_arguments():
     parser.add_argument("--max-minutes", type=float, metavar="M", help="stop M minutes after the command began, and save")
     parser.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a lower cost")
     parser.add_argument("--keep", type=int, metavar="N", help="keep only the last N vector_at_*.npy (default: all)")
+    parser.add_argument("--tensorboard", action="store_true", help="write RUN_DIR/tensorboard: scalars, and vectors for the projector")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and of the pairs drawn (default: 0)")
     args = parser.parse_args()
     for name in ("epochs", "max_minutes", "patience", "keep"):
@@ -117,26 +118,56 @@ def save(run, corpus, state, epoch, cost):
     run.save(epoch, state["songs/average"] + words, state | {"references": references}, cost)
 
 
+def shower(trainer, monitor, board):
+    """What is called after every chunk of steps: `board` may be None, and only the first of several workers shows anything."""
+
+    def show(rows, cost):
+        monitor.chunk(rows, cost)
+        if board:
+            board.scalars(int(trainer.state["step"]), {"cost": cost, "rows per second": monitor.rate(time.monotonic())})
+
+    return show if trainer.workers.chief else lambda rows, cost: None
+
+
+def open_board(args, run, workers):
+    """The Board of --tensorboard, or None."""
+    if not args.tensorboard or not workers.chief:
+        return None
+    from sound_eval.board import Board
+
+    return Board(run.path / "tensorboard")
+
+
 def train(args, run, trainer, corpus, stop):
     """The loop over epochs: train, save, report; returns the last epoch saved."""
     epoch = run.epoch() if run.exists() else 0
     last = epoch + args.epochs if args.epochs else None
     costs = [cost for _, cost in run.costs()]
     monitor = Monitor(trainer.steps_per_epoch * trainer.rows_per_step, trainer.config.TRAIN_STEPS_PER_PRINT)
-    while not stop.now() and epoch != last:
+    workers = trainer.workers
+    board = open_board(args, run, workers)
+
+    def should_stop():
+        return workers.any(stop.now())
+
+    while not should_stop() and epoch != last:
         monitor.start_epoch(epoch + 1)
-        cost = trainer.run_epoch(epoch + 1, stop.now, monitor.chunk)
+        cost = trainer.run_epoch(epoch + 1, should_stop, shower(trainer, monitor, board))
         if cost is None:
             break
         epoch += 1
-        save(run, corpus, trainer.state, epoch, cost)
-        if args.keep:
-            run.keep_last(args.keep)
-        monitor.say(f"epoch {epoch}: cost {cost:.4f}, wrote {run.vectors_path(epoch)}")
+        if workers.chief:
+            save(run, corpus, trainer.state, epoch, cost)
+            if args.keep:
+                run.keep_last(args.keep)
+            if board:
+                board.vectors(run.vectors(), run.music_list())
+            monitor.say(f"epoch {epoch}: cost {cost:.4f}, wrote {run.vectors_path(epoch)}")
         costs.append(cost)
         if args.patience and len(costs) > args.patience and min(costs[-args.patience :]) >= min(costs[: -args.patience]):
             monitor.say(f"the cost has not fallen for {args.patience} epochs: done")
             break
+    workers.any(False)  # the others wait until the chief has saved: who leaves early looks lost
     return epoch
 
 
@@ -148,20 +179,24 @@ def main():
     run = RunFolder(args.run_dir)
     names, n_new = settled_songs(args, run)
     config = settled_config(args, run)
-    run.lock()
-    corpus = corpora.open_corpus(args.vectors_dir, names, config, run.path / "cache")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes; its warnings and errors still come
+    workers = distribution.join(config.USE_GPU)
+    if workers.chief:
+        run.lock()
+    corpus = workers.in_turn(lambda: corpora.open_corpus(args.vectors_dir, names, config, run.path / "cache"))
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes; its warnings and errors still come
     from sound_eval import training  # TensorFlow, after everything that can be said without it
 
     state = settled_state(run, corpus, config, n_new, args.seed)
-    run.start(config, names)
-    trainer = training.Trainer(corpus, config, state, args.seed)
+    workers.check_same("\n".join([to_yaml(config), str(args.seed), str(state["step"]), *names]), "the song list, configuration, seed or run folder")
+    if workers.chief:
+        run.start(config, names)
+    trainer = training.Trainer(corpus, config, state, args.seed, workers)
     if trainer.warning:
         warn(trainer.warning)
     epoch = train(args, run, trainer, corpus, stop)
-    if not run.exists():
+    if not epoch:
         print("stopped before the first step: nothing to save")
         return 1
     print(f"{run.path}: {len(names)} song vectors after epoch {epoch} in {run.vectors_path(epoch).name}, songs in music_list.txt")

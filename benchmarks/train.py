@@ -112,15 +112,15 @@ def one_pair_at_a_time():
                 half = shape[1] // 2
                 b[:, :half] = draw_local(random, self.corpus, self.config, songs[:, :half], a[:, :half])
                 shown = (random.random((*shape, 1)) >= self.config.HIDE_WORDS).astype(np.float32)
-                batches = sampling.Batches(songs, np.concatenate([a, b], axis=1), np.ones((shape[0], 2 * shape[1]), np.int32), shown)
-                yield None, batches, training.CHUNK_STEPS
+                rows = np.concatenate([a, b], axis=1)[:, :, None]
+                yield None, sampling.Batches(songs, rows, positions=rows, least=songs, shown=shown), training.CHUNK_STEPS
 
-        def cost_and_gradients(self, nets, song_vectors, inputs, valid, shown):
+        def cost_and_gradients(self, nets, song_vectors, inputs, batch):
             n = self.n_songs
             sign = tf.where(tf.range(n) < n // 2, 1.0, -1.0)
             with tf.GradientTape() as tape:
                 tape.watch([nets, song_vectors])
-                words = model.encode(nets[0], inputs[:n, 0]) * shown + song_vectors
+                words = model.encode(nets[0], inputs[:n, 0]) * batch.shown + song_vectors
                 logits = tf.reduce_sum(words * model.encode(nets[1], inputs[n:, 0]), axis=1)
                 cost = tf.reduce_mean(tf.nn.softplus(sign * logits))
                 total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / n

@@ -34,9 +34,13 @@ class Monitor:
             self.printed = self.done
             print(self.line(cost, now), file=self.stream, flush=True)
 
+    def rate(self, now):
+        """Rows per second since the epoch began."""
+        return self.done / max(now - self.start, 1e-9)
+
     def line(self, cost, now):
         """The state of the training as one line."""
-        rate = self.done / max(now - self.start, 1e-9)
+        rate = self.rate(now)
         left = max(self.rows_per_epoch - self.done, 0) / rate
         return f"epoch {self.epoch}: cost {cost:.4f}, {rate:,.0f} rows/s, save in {left:.0f} s"
 

@@ -29,9 +29,9 @@ class Batches(NamedTuple):
     shown: np.ndarray  # (.., run_length) float32, 0 where the word vector is hidden and the song vector has to explain the pair alone
 
 
-def epoch_random(seed, epoch):
-    """The generator of one epoch's random numbers."""
-    return np.random.default_rng([seed, epoch])
+def epoch_random(seed, epoch, rank=0):
+    """The generator of one epoch's random numbers; where several workers train, each has its own."""
+    return np.random.default_rng([seed, epoch, rank])
 
 
 def batch_shape(config, lengths):

@@ -18,7 +18,7 @@ Rows of songs are gathered before a chunk and put back after it; a step costs th
 import numpy as np
 import tensorflow as tf
 
-from sound_eval import model, sampling
+from sound_eval import distribution, model, sampling
 from sound_eval.cli import InputError
 from sound_eval.corpus import input_size, overlap
 
@@ -98,10 +98,12 @@ class Trainer:
     while the device computes the chunk before.
     """
 
-    def __init__(self, corpus, config, state, seed):
+    def __init__(self, corpus, config, state, seed, workers=None):
         self.corpus, self.config, self.state, self.seed = corpus, config, dict(state), seed
-        self.n_songs, self.run_length = sampling.batch_shape(config, corpus.lengths)
-        self.rows_per_step = self.n_songs * self.run_length
+        self.workers = workers or distribution.Alone()
+        self.own = self.workers.own(len(corpus.names))
+        self.n_songs, self.run_length = sampling.batch_shape(config, corpus.lengths[self.own])
+        self.rows_per_step = int(self.workers.total([np.float32(self.n_songs * self.run_length)])[0])  # of all workers
         self.steps_per_epoch = max(1, round(config.TRAIN_STEPS_PER_SAVE / self.rows_per_step))
         self.device, self.warning = choose_device(config.USE_GPU)
         self.on_device = corpus.inputs.nbytes <= config.FRAMES_ON_DEVICE_GB * 1e9
@@ -165,17 +167,29 @@ class Trainer:
             if should_stop():
                 break
             cost = self.run_chunk(pool, batches, n_steps)
+            if self.workers.count > 1:
+                cost = self.average_networks(cost)
             if not np.isfinite(cost):
                 step = int(self.state["step"])
                 raise InputError(f"the cost is {cost} near step {step}; ADAM_learning_rate {self.config.ADAM_learning_rate} is likely too high")
             total, done = total + cost, done + n_steps
             on_chunk(n_steps * self.rows_per_step, cost / n_steps)
+        if self.workers.count > 1:
+            for table in (*SONG_TABLES, "step"):
+                self.state[f"songs/{table}"] = self.workers.gather(self.state[f"songs/{table}"])
         return total / done if done else None
+
+    def average_networks(self, cost):
+        """Give the networks and their slots the means over the workers; returns that of the costs."""
+        names = [f"{part}{name}" for name in network_names(self.state) for part in ("", *(f"{slot}/" for slot in SLOTS))]
+        *means, cost = self.workers.mean([*(self.state[name] for name in names), np.float32(cost)])
+        self.state.update(zip(names, means, strict=True))
+        return float(cost)
 
     def chunks(self, epoch):
         """The epoch's chunks: (pool or None, Batches of CHUNK_STEPS steps, how many of the steps are real)."""
-        random = sampling.epoch_random(self.seed, epoch)
-        songs = sampling.draw_songs(random, len(self.corpus.names), self.steps_per_epoch, self.n_songs)
+        random = sampling.epoch_random(self.seed, epoch, self.workers.rank)
+        songs = self.own[sampling.draw_songs(random, len(self.own), self.steps_per_epoch, self.n_songs)]
         for first in range(0, self.steps_per_epoch, CHUNK_STEPS):
             chosen = songs[first : first + CHUNK_STEPS]
             shape = (self.run_length, overlap(self.config), self.config.WINDOW_SIZE, self.config.HIDE_WORDS)

@@ -15,7 +15,7 @@ from sound_eval.config import FIELDS, LEGACY_KEYS, read_config
 
 REPO = Path(__file__).resolve().parent.parent
 MODULES = sorted(path.stem for path in (REPO / "sound_eval").glob("*.py") if path.stem != "__init__")
-WITH_TENSORFLOW = {"sampling", "model", "training"}
+WITH_TENSORFLOW = {"sampling", "model", "distribution", "training", "board"}
 FOLDERS = (".", "process_results", "static_web_viewer", "tools", "benchmarks")
 SOURCES = sorted(path for folder in (*FOLDERS, "sound_eval", "example_music") for path in (REPO / folder).glob("*.py"))
 SCRIPTS = sorted(str(path.relative_to(REPO)) for path in SOURCES if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))

@@ -1,0 +1,130 @@
+"""Two workers on this machine: they reach what one reaches, and when one is killed the job ends clearly and can be resumed."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import REPO, run_script
+from planted import write_config, write_tree
+
+from sound_eval import distribution
+from sound_eval.cli import InputError
+from sound_eval.run_folder import RunFolder
+
+SCRIPT = "spectrogram_doc2vec.py"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    write_tree(tmp_path / "log mels ü", 24)
+    return tmp_path / "log mels ü"
+
+
+def free_ports(count):
+    """Ports that nothing listens on just now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def start_workers(folder, trees, *args):
+    """The script as workers on this machine, one for each tree, each with its output in a log file of its own."""
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(len(trees))]
+    workers = []
+    for rank, tree in enumerate(trees):
+        tf_config = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": rank}})
+        log = open(folder / f"worker {rank}.log", "w")  # noqa: SIM115 - closed with the process
+        command = [sys.executable, str(REPO / SCRIPT), str(tree), *map(str, args)]
+        workers.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"TF_CONFIG": tf_config}))
+    return workers
+
+
+def ends(workers, folder, seconds=120):
+    """Exit statuses of all workers, and their logs."""
+    try:
+        statuses = [worker.wait(seconds) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    return statuses, [(folder / f"worker {rank}.log").read_text() for rank in range(len(workers))]
+
+
+def margin_of_styles(run):
+    """By how much songs of one planted style are more alike than others."""
+    vectors = run.vectors() - run.vectors().mean(0)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    style = np.array([int(name.split(" ")[-1][:3]) % 3 for name in run.music_list()])
+    same, similarity = style[:, None] == style[None, :], unit @ unit.T
+    return similarity[same & ~np.eye(len(style), dtype=bool)].mean() - similarity[~same].mean()
+
+
+def test_two_workers_reach_what_one_reaches_and_one_resumes_what_two_began(tree, tmp_path):
+    config = write_config(tmp_path / "small.yaml")
+    run_script(SCRIPT, tree, tmp_path / "one", f"--config={config}", "--epochs=6")
+    statuses, logs = ends(start_workers(tmp_path, [tree, tree], tmp_path / "two", f"--config={config}", "--epochs=6"), tmp_path)
+    assert statuses == [0, 0], logs
+    one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
+    assert two.epoch() == 6 and two.vectors().shape == (24, 8)
+    state = two.weights()
+    assert (state["songs/step"] > 0).all()  # the chief has the rows of both workers
+    assert "wrote" in logs[0] and "wrote" not in logs[1]
+    assert two.costs()[-1][1] < one.costs()[-1][1] + 0.05
+    assert margin_of_styles(one) > 0.5 and margin_of_styles(two) > 0.8 * margin_of_styles(one)
+    run_script(SCRIPT, tree, tmp_path / "two", "--epochs=1")
+    assert two.epoch() == 7 and two.costs()[-1][1] < one.costs()[-1][1] + 0.05
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_worker_ends_the_job_and_leaves_a_folder_to_resume(tree, tmp_path, victim):
+    run, config = RunFolder(tmp_path / "run"), write_config(tmp_path / "small.yaml")
+    workers = start_workers(tmp_path, [tree, tree], run.path, f"--config={config}")
+    try:
+        end = time.monotonic() + 90
+        while not (run.exists() and run.epoch() >= 2):
+            assert time.monotonic() < end and not any(worker.poll() for worker in workers), (tmp_path / "worker 0.log").read_text()
+            time.sleep(0.05)
+        workers[victim].kill()
+        killed = time.monotonic()
+        assert workers[1 - victim].wait(60) != 0
+        assert time.monotonic() - killed < 60
+    finally:
+        logs = ends(workers, tmp_path)[1]
+    assert f"error: worker {1 - victim}: another worker is gone" in logs[1 - victim]
+    assert "Traceback" not in logs[1 - victim]
+    epoch = run.epoch()
+    run_script(SCRIPT, tree, run.path, "--epochs=1")
+    assert run.epoch() == epoch + 1 and np.isfinite(run.vectors()).all()
+
+
+def test_workers_that_see_different_songs_are_told(tree, tmp_path):
+    write_tree(tmp_path / "other", 23)
+    config = write_config(tmp_path / "small.yaml")
+    statuses, logs = ends(start_workers(tmp_path, [tree, tmp_path / "other"], tmp_path / "run", f"--config={config}"), tmp_path)
+    assert 0 not in statuses
+    assert all("is not the same for all workers" in log or "another worker is gone" in log for log in logs), logs
+    assert any("song list" in log for log in logs) and not RunFolder(tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["no json", "[]", '{"cluster": {"worker": ["a:1"]}, "task": {"index": 3}}', '{"cluster": {"ps": []}, "task": {"index": 0}}']
+)
+def test_an_unusable_tf_config_is_an_error_that_shows_it(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(InputError, match="TF_CONFIG is"):
+        distribution.join(False)
+
+
+def test_one_worker_is_alone(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}')
+    alone = distribution.join(False)
+    assert alone.count == 1 and alone.chief and alone.own(3).tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(alone.gather(np.arange(6, dtype=np.float32).reshape(3, 2)), [[0, 1], [2, 3], [4, 5]])
+    assert alone.any(True) and not alone.any(False)
