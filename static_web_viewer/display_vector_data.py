@@ -124,12 +124,23 @@ def updated_positions(names, vectors, args):
         return projection.place(vectors, is_old, old_positions, args.perplexity, args.seed, progress.update)
 
 
+def first_colour(table):
+    """The column to colour by at first: the one that evaluation takes for the label, else that of fewest values, but two; None without any."""
+    import map_data
+
+    from sound_eval.labelled import choose_label_column
+
+    try:
+        return choose_label_column(table, "labels")
+    except InputError:
+        return map_data.fewest_values(table)
+
+
 def cluster_songs(names, vectors, positions, table, args):
     """The table with a `cluster` column, and what the page is told of each cluster; as it was where none are wanted."""
     if args.centers is None and args.clusters is None:
         return table, []
     import map_clusters
-    import map_data
 
     from sound_eval.clustering import spherical_kmeans
 
@@ -137,7 +148,7 @@ def cluster_songs(names, vectors, positions, table, args):
         clusters = map_clusters.read_clusters(names, args.clusters)
     else:
         clusters = spherical_kmeans(vectors, args.centers, seed=args.seed).assignments.astype(str).astype(object)
-    label = map_data.first_colour(table.drop(columns=map_clusters.CLUSTER, errors="ignore"))
+    label = first_colour(table.drop(columns=map_clusters.CLUSTER, errors="ignore"))
     labels = table[label].to_numpy(object) if label else clusters
     column, described = map_clusters.describe_clusters(vectors, positions, clusters, labels)
     print(map_clusters.sizes_line(clusters))
@@ -170,7 +181,7 @@ def write_map(out_dir, title, table, positions, vectors, extra):
         "positions": map_data.encode_array(positions),
         "trust": map_data.encode_array(trust_of(vectors, positions)),
         "titleColumn": map_data.title_column(table),
-        "colour": map_data.first_colour(table),
+        "colour": first_colour(table),
         "pointSize": point_size(len(table)),
         "figure": figure_json(),
     }

@@ -5,12 +5,12 @@ A cluster is named by its number and by the labels that it has more of than chan
 from collections import Counter
 
 import numpy as np
+from map_data import CLUSTER
 
 from sound_eval.clustering import Clustering, centroids_of, most_central, over_represented
 from sound_eval.metadata import read_joined
 from sound_eval.vectors import unit_vectors
 
-CLUSTER = "cluster"
 N_CENTRAL = 5
 N_LABELS = 2  # that a cluster is named after
 

@@ -17,7 +17,7 @@ from sound_eval.vectors import unit_vectors
 
 INT8_STEPS = 127
 FEWEST_NUMBERS = 12  # a column of numbers with fewer different values is one of categories (disc 1, 2, 3)
-CITATION, FILENAME = "citation", "filename"
+CITATION, FILENAME, CLUSTER = "citation", "filename", "cluster"
 TITLE_NAMES = ("title", "track", "name", "song")  # columns that may name a song, the first there is counts
 
 
@@ -47,7 +47,7 @@ def encode_vectors(vectors):
 
 
 def numbers_in(values):
-    """The values of a column as float32 with NaN for empty ones, or None where it is no column of measured numbers."""
+    """The values of a column as float64 with NaN for empty ones, or None where it is no column of measured numbers."""
     filled = [value for value in values if value.strip()]
     try:
         numbers = [float(value) for value in filled]
@@ -55,12 +55,12 @@ def numbers_in(values):
         return None
     if len(set(numbers)) < FEWEST_NUMBERS or not np.isfinite(numbers).all():
         return None
-    return np.array([float(value) if value.strip() else np.nan for value in values], np.float32)
+    return np.array([float(value) if value.strip() else np.nan for value in values], np.float64)
 
 
 def encode_column(name, values):
     """A label column as a JSON value: numbers, or a dictionary of texts with one code per song (code 0 is the empty text)."""
-    numbers = numbers_in(values)
+    numbers = None if name == CLUSTER else numbers_in(values)  # clusters are named by numbers and measured by none
     if numbers is not None:
         return {"name": name, "kind": "number", "values": encode_array(numbers)}
     texts = sorted({*values} - {""})
@@ -79,8 +79,8 @@ def title_column(table):
     return next((name for wanted in TITLE_NAMES for name in table.columns if name.lower() == wanted), None)
 
 
-def first_colour(table):
-    """The column to colour by at first: the one with fewest values, but at least two; None without any."""
+def fewest_values(table):
+    """The column with fewest different values, but at least two; None without any."""
     counts = {name: table[name].nunique() for name in table.columns if name not in (FILENAME, CITATION)}
     several = {name: count for name, count in counts.items() if count >= 2}
     return min(several, key=several.get) if several else None

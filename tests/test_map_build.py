@@ -20,7 +20,7 @@ WITHOUT_SOUND = (*FAST, "--audio", "none")
 
 def places(out_dir):
     """Positions (n, 2) of a map and the names of its songs."""
-    return np.load(out_dir / "data" / "positions.npy"), (out_dir / "data" / "songs.txt").read_text(encoding="utf-8").splitlines()
+    return np.load(out_dir / "data" / "positions.npy", allow_pickle=False), (out_dir / "data" / "songs.txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_update_keeps_old_songs_and_places_new_ones(tmp_path, map_vectors, map_songs, audio_folder, map_labels):

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 from map_browser import click_song, opened, true_distances
 
+from sound_eval.projection import trust
+
 pytestmark = pytest.mark.browser
 
 PAUSED = "document.getElementById('player').paused"
@@ -99,8 +101,9 @@ def test_selected_song_is_moved_out_from_under_the_card(map_context, map_dir):
         assert watched.errors == []
 
 
-def test_hollow_points_are_those_of_low_trust(page):
-    rows = page.evaluate("soundEval.songs.trust.length")
-    assert rows == 24
-    page.evaluate("soundEval.select(1)")
-    assert page.inner_text("#trust").endswith("neighbours in truth.")
+def test_trust_is_told_as_it_was_computed(page, map_dir, map_vectors):
+    wanted = trust(map_vectors, np.load(map_dir / "data" / "positions.npy", allow_pickle=False))
+    np.testing.assert_allclose(page.evaluate("Array.from(soundEval.songs.trust)"), wanted, atol=1e-6)
+    row = int(wanted.argmin())
+    page.evaluate("row => soundEval.select(row)", row)
+    assert page.inner_text("#trust").startswith(f"{100 * wanted[row]:.0f} %")

@@ -60,7 +60,7 @@
 
   function listen() {
     on("selected", showSelected);
-    on("playing", () => plot.mark(card.nearest()));
+    on("playing", () => state.playing === state.selected || plot.mark(card.nearest()));
     on("colour filter", showColours);
     on("filter", panel.showFilters);
     on("filter", panel.showCentral);

@@ -43,8 +43,10 @@ soundEval.panel = (() => {
   function categories(column) {
     const chosen = filters.chosenIn(column.name);
     const { colours: byCode, order } = colours.ofCodes(column, chosen);
-    const codes = (column.counts[0] ? [...order, 0] : order).slice(0, MOST_VALUES);
-    return codes.map((code) => {
+    const codes = column.counts[0] ? [...order, 0] : order;
+    const rest = codes.length - MOST_VALUES;
+    const more = rest > 0 ? [element("p", `and ${number(rest)} more; search finds them`, "hint")] : [];
+    const rows = codes.slice(0, MOST_VALUES).map((code) => {
       const row = element("button", "", "category");
       row.type = "button";
       row.setAttribute("aria-pressed", String(Boolean(chosen?.has(code))));
@@ -54,6 +56,7 @@ soundEval.panel = (() => {
       row.addEventListener("click", () => filters.toggle(column.name, code));
       return row;
     });
+    return [...rows, ...more];
   }
 
   function scale(column) {

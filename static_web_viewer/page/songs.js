@@ -37,7 +37,7 @@ soundEval.songs = (() => {
     const column = columns.get(name);
     if (!column) return "";
     if (column.kind === "text") return column.values[column.codes[row]];
-    return Number.isNaN(column.numbers[row]) ? "" : String(Number(column.numbers[row].toPrecision(6)));
+    return Number.isNaN(column.numbers[row]) ? "" : String(column.numbers[row]);
   }
 
   const title = (row) => (titleColumn && text(row, titleColumn)) || names[row].split("/").at(-1);
