@@ -14,6 +14,7 @@ Random numbers come from a NumPy generator made of (seed, epoch): an epoch is th
 not. What is drawn here is rows and positions; the pairs are formed in the training graph (`model.local_pairs`).
 """
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,11 +42,22 @@ def batch_shape(config, lengths):
     return min(config.BATCH_SIZE // run_length, len(lengths)), run_length
 
 
-def draw_songs(random, n_songs, n_steps, songs_per_batch):
-    """Songs (n_steps, songs_per_batch) int64 from shuffled decks; in one step no song comes twice unless two decks meet in it."""
-    wanted = n_steps * songs_per_batch
-    decks = -(-wanted // n_songs)
-    return np.concatenate([random.permutation(n_songs) for _ in range(decks)])[:wanted].reshape(n_steps, songs_per_batch)
+@lru_cache(maxsize=2)  # a deck of a million songs lasts for many chunks of steps
+def deck(seed, number, rank, n_songs):
+    """All songs (n_songs,) int64, shuffled."""
+    return np.random.default_rng([seed, number, rank, n_songs]).permutation(n_songs)
+
+
+def deal_songs(seed, n_songs, first, n_steps, songs_per_batch, rank=0):
+    """Songs (n_steps, songs_per_batch) int64 from card `first` on of an endless row of decks.
+
+    In one step no song comes twice unless two decks meet in it. Decks go on from one epoch to the next: all songs have their turn even
+    where an epoch is shorter than a deck.
+    """
+    last = first + n_steps * songs_per_batch
+    decks = range(first // n_songs, -(-last // n_songs))
+    cards = np.concatenate([deck(seed, number, rank, n_songs) for number in decks])
+    return cards[first - decks[0] * n_songs :][: n_steps * songs_per_batch].reshape(n_steps, songs_per_batch)
 
 
 def least_distance(lengths, overlap, window):

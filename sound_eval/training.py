@@ -189,13 +189,14 @@ class Trainer:
     def chunks(self, epoch):
         """The epoch's chunks: (pool or None, Batches of CHUNK_STEPS steps, how many of the steps are real)."""
         random = sampling.epoch_random(self.seed, epoch, self.workers.rank)
-        songs = self.own[sampling.draw_songs(random, len(self.own), self.steps_per_epoch, self.n_songs)]
         for first in range(0, self.steps_per_epoch, CHUNK_STEPS):
-            chosen = songs[first : first + CHUNK_STEPS]
+            n_steps = min(CHUNK_STEPS, self.steps_per_epoch - first)
+            card = ((epoch - 1) * self.steps_per_epoch + first) * self.n_songs
+            chosen = self.own[sampling.deal_songs(self.seed, len(self.own), card, n_steps, self.n_songs, self.workers.rank)]
             shape = (self.run_length, overlap(self.config), self.config.WINDOW_SIZE, self.config.HIDE_WORDS)
             batches = sampling.draw_batches(random, self.corpus, chosen, *shape)
             pool, batches = (None, batches) if self.on_device else sampling.read_inputs(self.corpus, batches)
-            yield pool, padded(batches, CHUNK_STEPS), len(chosen)
+            yield pool, padded(batches, CHUNK_STEPS), n_steps
 
     def run_chunk(self, pool, batches, n_steps):
         """Train `n_steps` of `batches` and put the results into the state; returns the sum of their costs."""

@@ -19,7 +19,7 @@ RUN, OVERLAP, WINDOW = 6, 3, 20
 
 def draw(corpus, n_steps=500, run_length=RUN, hide=0.5):
     random = sampling.epoch_random(0, 1)
-    return sampling.draw_batches(random, corpus, sampling.draw_songs(random, 8, n_steps, 4), run_length, OVERLAP, WINDOW, hide)
+    return sampling.draw_batches(random, corpus, sampling.deal_songs(0, 8, 0, n_steps, 4), run_length, OVERLAP, WINDOW, hide)
 
 
 def test_runs_stay_inside_their_song_and_their_stretch(corpus):
@@ -59,17 +59,18 @@ def test_songs_too_short_for_the_distance_take_half_their_length():
 
 
 def test_songs_are_dealt_equally_often():
-    songs = sampling.draw_songs(sampling.epoch_random(3, 1), 100, 250, 4)
+    songs = sampling.deal_songs(3, 100, 0, 250, 4)
     assert set(np.bincount(songs.ravel())) == {10}
     assert all(len(set(step)) == 4 for step in songs[:25])  # within one deck no song comes twice
 
 
-def test_an_epoch_depends_on_seed_and_number_alone():
-    def songs(seed, epoch):
-        return sampling.draw_songs(sampling.epoch_random(seed, epoch), 50, 5, 4).tolist()
-
-    assert songs(0, 1) == songs(0, 1)
-    assert len({str(songs(seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}) == 4
+def test_dealing_goes_on_where_it_was_left():
+    whole = sampling.deal_songs(0, 50, 0, 40, 4)
+    parts = [sampling.deal_songs(0, 50, 4 * first, 8, 4) for first in range(0, 40, 8)]  # each a fraction of a deck
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert set(np.bincount(whole.ravel()[:150])) == {3}
+    others = [sampling.deal_songs(seed, 50, 0, 40, 4, rank) for seed, rank in ((0, 0), (1, 0), (0, 1))]
+    assert len({other.tobytes() for other in others}) == 3
 
 
 def test_streamed_inputs_are_those_of_the_corpus(corpus):
