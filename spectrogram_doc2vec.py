@@ -114,7 +114,7 @@ def save(run, corpus, state, epoch, cost):
     """Write the run folder after `epoch`; what is published is the document vector: song vector + mean word vector."""
     networks = infer.networks_from(state)
     references = infer.draw_references(networks, corpus)
-    words = infer.mean_words(networks, map(corpus.song, range(len(corpus.names))))
+    words = infer.corpus_words(networks, corpus)
     run.save(epoch, state["songs/average"] + words, state | {"references": references}, cost)
 
 

@@ -73,7 +73,7 @@ class Race:
 def document_vectors(trainer):
     """What a save of the trainer would publish."""
     networks = infer.networks_from(trainer.state)
-    return trainer.state["songs/average"] + infer.mean_words(networks, map(trainer.corpus.song, range(len(trainer.corpus.names))))
+    return trainer.state["songs/average"] + infer.corpus_words(networks, trainer.corpus)
 
 
 def train(kind, corpus, config, songs, args):

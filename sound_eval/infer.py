@@ -26,6 +26,8 @@ N_REFERENCES = 256  # context vectors that stand for the whole corpus
 MOST_INPUTS = 256  # inputs of a song that a solution looks at, as B
 MOST_WORDS = 32  # and as A
 MOST_MEAN_INPUTS = 1024  # inputs that a mean word vector is taken over, evenly spaced
+MOST_INPUTS_OF_ALL = 1 << 24  # inputs that the mean word vectors of a whole corpus are taken over
+LEAST_MEAN_INPUTS = 16  # of each song, however many there are
 SONGS_AT_ONCE = 64
 BLOCK_INPUTS = 16384  # inputs encoded at once
 NEWTON_STEPS = 30  # convergence takes about five; the bound is for the pathological
@@ -96,6 +98,24 @@ def mean_word(networks, inputs):
 def mean_words(networks, songs):
     """Mean word vectors (n_songs, dim_out) of the songs, an iterable of inputs (n, dim)."""
     return np.stack([mean_word(networks, inputs) for inputs in songs])
+
+
+def corpus_words(networks, corpus):
+    """Mean word vectors (n_songs, dim_out) of all songs of a corpus, by blocks of songs.
+
+    In a large corpus each mean is over fewer inputs, so that a save takes minutes with a million songs: MOST_INPUTS_OF_ALL in all, but
+    LEAST_MEAN_INPUTS of each song, which for clips of 30 s score as all their inputs do.
+    """
+    most = min(max(MOST_INPUTS_OF_ALL // len(corpus.names), LEAST_MEAN_INPUTS), MOST_MEAN_INPUTS)
+    counts = np.minimum(corpus.lengths, most)
+    block = max(1, BLOCK_INPUTS // most)
+    means = []
+    for first in range(0, len(counts), block):
+        n = counts[first : first + block]
+        rows = [start + evenly(length, most) for start, length in zip(corpus.starts[first:], corpus.lengths[first : first + block], strict=False)]
+        words = networks.words(corpus.inputs.take(np.concatenate(rows)))
+        means.append(np.add.reduceat(words, np.cumsum(n) - n, axis=0) / n[:, None])
+    return np.concatenate(means).astype(np.float32)
 
 
 def song_vectors(networks, songs, config):

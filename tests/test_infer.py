@@ -3,7 +3,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from planted import planted_song, small_config
+from planted import planted_song, small_config, write_tree
 from scipy.optimize import minimize
 
 from sound_eval import corpus as corpora
@@ -88,3 +88,16 @@ def test_encoding_in_blocks_equals_encoding_at_once(networks, monkeypatch):
 def test_weights_of_something_else_are_an_error():
     with pytest.raises(infer.InputError, match="hold no networks"):
         infer.networks_from({"mean": np.zeros(3)})
+
+
+def test_words_of_a_corpus_equal_those_of_its_songs(networks, monkeypatch, tmp_path):
+    write_tree(tmp_path / "tree", 9)
+    np.save(tmp_path / "tree" / "short.wav.npy", planted_song(0, 0, 3))
+    corpus = corpora.open_corpus(tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache")
+    songs = [corpus.song(row) for row in range(10)]
+    monkeypatch.setattr(infer, "BLOCK_INPUTS", 300)  # two songs in a block
+    monkeypatch.setattr(infer, "MOST_MEAN_INPUTS", 150)
+    np.testing.assert_allclose(infer.corpus_words(networks, corpus), infer.mean_words(networks, songs), atol=1e-6)
+    monkeypatch.setattr(infer, "MOST_INPUTS_OF_ALL", 1)  # as in a corpus of millions
+    expected = [networks.words(song[infer.evenly(len(song), infer.LEAST_MEAN_INPUTS)]).mean(0) for song in songs]
+    np.testing.assert_allclose(infer.corpus_words(networks, corpus), expected, atol=1e-6)
