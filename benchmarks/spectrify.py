@@ -4,11 +4,13 @@ ffmpeg alone: one `ffmpeg -ar RATE -ac 1 -f f32le` process after another on each
 librosa: `librosa.load` and `librosa.feature.melspectrogram` with the same frames and bands, in as many processes, which find
 it imported and compiled.
 decoding alone: libsndfile reads every file in blocks, in as many processes; nothing is resampled, analysed or written.
-Files that a route cannot read are left out of its work and counted. Prints a table in Markdown.
+Files that a route cannot read are left out of its work and counted. Prints a table in Markdown, with wall seconds and with
+the processor seconds of all its processes, which other programs on the machine disturb less.
 """
 import argparse
 import multiprocessing
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -37,12 +39,10 @@ EXAMPLE = """example:
 
 
 def run_ours(links, out, processes, config_path):
-    """Wall seconds of spectrify_all.py as a person runs it, start-up and writing included, and the files that failed."""
+    """Run spectrify_all.py as a person does, start-up and writing included; returns how many files failed."""
     config = [f"--config={config_path}"] if config_path else []
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, SCRIPT, links, out, "--processes", str(processes), *config], capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
-    return seconds, int(done.stdout.split()[-1])
+    return int(done.stdout.split()[-1])
 
 
 def startup_seconds(path, out):
@@ -94,15 +94,22 @@ def decode_alone(path):
     return True
 
 
-def timed(pool, function, paths, what):
-    """Wall seconds of `function` over all paths in a fresh pool, and how many it could not read."""
-    start = time.perf_counter()
+def in_pool(pool, function, paths, what):
+    """Call `function` for all paths in a fresh pool; returns how many it could not read."""
     failed = 0
     with pool as executor, Progress(len(paths), "file", what) as progress:
         for good in executor.map(function, paths):
             failed += not good
             progress.update(1)
-    return time.perf_counter() - start, failed
+    return failed
+
+
+def timed(function, *args):
+    """(wall seconds, processor seconds of the processes it started, what it returned)."""
+    wall, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    failed = function(*args)
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime, failed
 
 
 def main():
@@ -131,14 +138,14 @@ def link_files(audio_dir, names, folder):
 
 
 def measure(links, folder, arguments, config):
-    """Route -> (seconds, files not read), and what is told below the table."""
+    """Route -> (wall seconds, processor seconds, files not read), and what is told below the table."""
     paths, n = sorted(links.iterdir()), arguments.processes
     librosa_log_mel(config, paths[0])  # its processes are forked from this one
     rows = {
-        "spectrify_all.py": run_ours(links, folder / "out", n, arguments.config),
-        "ffmpeg alone": timed(ThreadPoolExecutor(n), partial(decode_with_ffmpeg, config.SAMPLERATE), paths, "ffmpeg"),
-        "librosa": timed(ProcessPoolExecutor(n, FORK), partial(work_with_librosa, config), paths, "librosa"),
-        "decoding alone": timed(ProcessPoolExecutor(n, FORK), decode_alone, paths, "decoding"),
+        "spectrify_all.py": timed(run_ours, links, folder / "out", n, arguments.config),
+        "ffmpeg alone": timed(in_pool, ThreadPoolExecutor(n), partial(decode_with_ffmpeg, config.SAMPLERATE), paths, "ffmpeg"),
+        "librosa": timed(in_pool, ProcessPoolExecutor(n, FORK), partial(work_with_librosa, config), paths, "librosa"),
+        "decoding alone": timed(in_pool, ProcessPoolExecutor(n, FORK), decode_alone, paths, "decoding"),
     }
     frames = sum(len(np.load(path, mmap_mode="r")) for path in (folder / "out").glob("*.npy"))
     return rows, frames * config.TIME_SEGMENT_SIZE, startup(folder), deviation(paths[:20], config)
@@ -171,12 +178,13 @@ def deviation(paths, config):
 def print_table(measured, n_files):
     """The table, ours first and as a share of the others."""
     rows, audio_seconds, first_file, median = measured
-    ours = rows["spectrify_all.py"][0]
+    our_wall, our_processor, _ = rows["spectrify_all.py"]
     print(f"{n_files} files, {audio_seconds / 3600:.2f} h of audio\n")
-    print("| route | seconds | times real time | not read | ours takes |")
-    print("| --- | --- | --- | --- | --- |")
-    for name, (seconds, failed) in rows.items():
-        print(f"| {name} | {seconds:.1f} | {audio_seconds / seconds:.0f} | {failed} | {ours / seconds:.2f} of its time |")
+    print("| route | seconds | times real time | processor seconds | not read | ours / it, seconds | ours / it, processor |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, (wall, processor, failed) in rows.items():
+        shares = f"{our_wall / wall:.2f} | {our_processor / processor:.2f}"
+        print(f"| {name} | {wall:.1f} | {audio_seconds / wall:.0f} | {processor:.1f} | {failed} | {shares} |")
     print(f"\nFrom the command to the first log-mel: {first_file:.2f} s. Median difference from librosa's log-mel: {median:.4f}.")
 
 
