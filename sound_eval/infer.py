@@ -3,7 +3,7 @@
 The document vector of a song is its *song vector* plus its *mean word vector*, the mean of net_1(A) over the song: the mean, over the
 song, of what the model holds against net_2(B). The song vector of a new song is the training step for a new document with frozen networks:
 
-    minimise over s:  cost of the song's own pairs, words shown and words hidden, weighted as in training  +  SONG_L2 * |s|^2
+    minimise over s:  HIDE_WORDS * cost of the song's own pairs with the song vector alone  +  SONG_L2 * |s|^2
 
 a regularised logistic regression whose inputs are the context vectors net_2(B), strictly convex in s, so it has one answer. It is found
 by Newton's method with backtracking, many songs at once, without random numbers: the same song gets the same vector on every call.
@@ -13,18 +13,20 @@ Conventions
 `Networks` holds NumPy arrays as a save publishes them. Inputs are not normalised, (n, dim) per song; vectors are (n_songs, dim_out) float32.
 Global pairs need inputs of other songs: `references` (n_references, dim_out) are context vectors of inputs drawn evenly from the training corpus.
 """
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from sound_eval.cli import InputError
 from sound_eval.corpus import overlap
 from sound_eval.sampling import least_distance
 
 N_REFERENCES = 256  # context vectors that stand for the whole corpus
-MOST_INPUTS = 256  # inputs of a song that a solution looks at, as B
-MOST_WORDS = 32  # and as A
+MOST_INPUTS = 256  # inputs of a song that a solution looks at
 MOST_MEAN_INPUTS = 1024  # inputs that a mean word vector is taken over, evenly spaced
 MOST_INPUTS_OF_ALL = 1 << 24  # inputs that the mean word vectors of a whole corpus are taken over
 LEAST_MEAN_INPUTS = 16  # of each song, however many there are
@@ -121,7 +123,9 @@ def corpus_words(networks, corpus):
 def song_vectors(networks, songs, config):
     """Song vectors (n_songs, dim_out) of `songs`, a sequence of inputs (n, dim), solved to convergence."""
     groups = [songs[i : i + SONGS_AT_ONCE] for i in range(0, len(songs), SONGS_AT_ONCE)]
-    return np.concatenate([solve(Pairs.of(networks, group, config), config) for group in groups])
+    # Products of small matrices: one thread for each group is faster than all threads for each product.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
+        return np.concatenate(list(threads.map(lambda group: solve(Pairs.of(networks, group, config), config), groups)))
 
 
 def positions_in(n_inputs, window):
@@ -135,73 +139,60 @@ def positions_in(n_inputs, window):
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of several songs, padded to one size.
+    """The pairs of several songs, padded to one size; the words are hidden, so a pair is known by its context vector alone.
 
-    logits come from words (n_songs, n_a, dim_out) and contexts (n_songs, n_b, dim_out), of which the last n_references are global.
-    `weight` (n_songs, n_a, n_b) is each pair's share of the cost, with words shown; `hidden` (n_songs, n_b) the same with words hidden.
-    `sign` (n_b,) is +1 for local and -1 for global pairs: a pair costs softplus(sign * logit).
+    `contexts` (n_songs, n_b, dim_out), of which the last n_references belong to global pairs; `weight` (n_songs, n_b) is each context's share
+    of the cost; `sign` (n_b,) is +1 for local and -1 for global pairs: a pair costs softplus(sign * logit).
     """
 
-    words: np.ndarray
     contexts: np.ndarray
     weight: np.ndarray
-    hidden: np.ndarray
     sign: np.ndarray
 
     @classmethod
     def of(cls, networks, songs, config):
         """The pairs of a group of songs, each an array of inputs (n, dim)."""
         chosen = [positions_in(len(inputs), config.WINDOW_SIZE) for inputs in songs]
-        firsts = [evenly(len(positions), MOST_WORDS) for positions in chosen]
-        n_b, n_a = max(map(len, chosen)), max(map(len, firsts))
-        references = networks.references
-        n_references, dim = references.shape
-        words = np.zeros((len(songs), n_a, dim), np.float32)
-        contexts = np.zeros((len(songs), n_b + n_references, dim), np.float32)
-        contexts[:, n_b:] = references
-        weight = np.zeros((len(songs), n_a, n_b + n_references), np.float32)
-        for i, (inputs, positions, first) in enumerate(zip(songs, chosen, firsts, strict=True)):
-            rows = np.asarray(inputs[positions])
-            words[i, : len(first)] = networks.words(rows[first])
-            contexts[i, : len(positions)] = networks.contexts(rows)
-            weight[i, : len(first), : len(positions)] = local_weight(positions[first], positions, len(inputs), config)
-            weight[i, : len(first), n_b:] = 0.5 / (len(first) * n_references)
-        sign = np.where(np.arange(n_b + n_references) < n_b, 1, -1).astype(np.float32)
-        return cls(words, contexts, weight * (1 - config.HIDE_WORDS), weight.sum(1) * config.HIDE_WORDS, sign)
+        n_local, n_references = max(map(len, chosen)), len(networks.references)
+        contexts = np.zeros((len(songs), n_local + n_references, networks.references.shape[1]), np.float32)
+        weight = np.zeros(contexts.shape[:2], np.float32)
+        contexts[:, n_local:], weight[:, n_local:] = networks.references, 0.5 * config.HIDE_WORDS / n_references
+        rows = np.concatenate([inputs[positions] for inputs, positions in zip(songs, chosen, strict=True)])
+        encoded = np.split(networks.contexts(rows), np.cumsum([len(positions) for positions in chosen]))
+        for i, positions in enumerate(chosen):
+            contexts[i, : len(positions)] = encoded[i]
+            weight[i, : len(positions)] = config.HIDE_WORDS * local_weight(positions, len(songs[i]), config)
+        return cls(contexts, weight, np.where(np.arange(n_local + n_references) < n_local, 1, -1).astype(np.float32))
+
+    def logits(self, s):
+        """Dot products (n_songs, n_b) of the song vectors `s` (n_songs, dim_out) with their contexts, by sign."""
+        return self.sign * np.matmul(self.contexts, s[:, :, None])[:, :, 0]
 
     def cost(self, s):
-        """Cost of each song (n_songs,) at song vectors `s` (n_songs, dim_out), without the L2 term."""
-        bias = self.bias(s)
-        shown = np.logaddexp(0, self.sign * (self.words @ self.contexts.swapaxes(1, 2) + bias[:, None, :]))
-        return (shown * self.weight).sum((1, 2)) + (np.logaddexp(0, self.sign * bias) * self.hidden).sum(1)
-
-    def bias(self, s):
-        """What song vectors add to every logit of a context: (n_songs, n_b)."""
-        return np.matmul(self.contexts, s[:, :, None])[:, :, 0]
+        """Cost of each song (n_songs,) without the L2 term."""
+        return (np.logaddexp(0, self.logits(s)) * self.weight).sum(1)
 
     def derivatives(self, s):
         """Gradient (n_songs, dim_out) and Hessian (n_songs, dim_out, dim_out) of the cost at `s`."""
-        bias = self.bias(s)
-        shown = expit(self.sign * (self.words @ self.contexts.swapaxes(1, 2) + bias[:, None, :]))
-        hidden = expit(self.sign * bias)
-        slope = self.sign * ((shown * self.weight).sum(1) + hidden * self.hidden)
-        curvature = (shown * (1 - shown) * self.weight).sum(1) + hidden * (1 - hidden) * self.hidden
+        probability = expit(self.logits(s))
+        slope = self.sign * probability * self.weight
+        curvature = probability * (1 - probability) * self.weight
         gradient = np.matmul(slope[:, None, :], self.contexts)[:, 0]
         return gradient, np.matmul(self.contexts.swapaxes(1, 2) * curvature[:, None, :], self.contexts)
 
 
-def local_weight(a, b, n_inputs, config):
-    """Shares (n_a, n_b) of one half of the cost for the local pairs among positions `a` and `b` of a song; 0 for other pairs."""
-    distance = np.abs(a[:, None] - b[None, :])
+def local_weight(positions, n_inputs, config):
+    """Share (n,) of one half of the cost for the local pairs that each of `positions` is the B of."""
+    distance = np.abs(positions[:, None] - positions[None, :])
     least = least_distance(n_inputs, overlap(config), config.WINDOW_SIZE)
     local = (distance >= least) & (distance <= config.WINDOW_SIZE)
-    return 0.5 * local / max(local.sum(), 1)
+    return 0.5 * local.sum(0) / max(local.sum(), 1)
 
 
 def solve(pairs, config):
     """The song vectors (n_songs, dim_out) float32 that minimise the cost of `pairs` with its L2 term."""
     l2 = max(config.SONG_L2, 1e-4)  # without any, a song whose pairs can be told apart for certain has no finite answer
-    s = np.zeros((len(pairs.words), pairs.words.shape[2]), np.float32)
+    s = np.zeros((len(pairs.contexts), pairs.contexts.shape[2]), np.float32)
     cost = pairs.cost(s)
     for _ in range(NEWTON_STEPS):
         gradient, hessian = pairs.derivatives(s)

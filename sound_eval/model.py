@@ -5,6 +5,11 @@
 The networks never see a pair together, so the dot product at the optimum is, up to its sign, the pointwise mutual information of the pair
 (Levy & Goldberg 2014; Isola et al. 2015), linear in each factor: that is what makes sums and differences of the vectors mean something.
 
+In training one of the two terms of the left factor is hidden at a time, so that the word vectors and the song vectors each learn to tell the
+pairs apart alone. Shown together, the song vector takes over what the words of its song have in common, and nothing but what tells
+neighbouring seconds apart is left to the words. And every input comes with another, of any song, mixed in, another one as A than as B: what
+survives that is coarser than what would tell each song from its kin.
+
 Conventions
 -----------
 `inputs` are normalised, (n_songs, run_length, dim), one run of inputs for each song of the step (`sampling`). Networks are dicts of float32
@@ -44,29 +49,36 @@ def local_pairs(positions, least):
     return tf.cast(local, tf.float32)
 
 
-def cost(nets, song_vectors, inputs, positions, least, shown):
+def mixed(inputs, others, share):
+    """Inputs (n, dim) with those at the rows `others` (n,) mixed in, at `share` of their own size, at the old variance."""
+    return (inputs + share * tf.gather(inputs, others)) / np.sqrt(1 + share**2)
+
+
+def cost(nets, song_vectors, inputs, batch, mix):
     """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar, ln 2 where all dot products are 0.
 
-    nets: (net_1, net_2); song_vectors (n_songs, dim_out), one per run; shown (n_songs, run_length), 0 hides a word vector.
+    nets: (net_1, net_2); song_vectors (n_songs, dim_out), one per run; batch: one step of `sampling.Batches`; mix: share of other inputs.
     """
     n_songs, run_length, dim = inputs.shape
     flat = tf.reshape(inputs, [n_songs * run_length, dim])
-    words = tf.reshape(encode(nets[0], flat), [n_songs, run_length, -1]) * shown[:, :, None] + song_vectors[:, None, :]
-    contexts = tf.reshape(encode(nets[1], flat), [n_songs, run_length, -1])
-    real = tf.cast(positions >= 0, tf.float32)
-    return 0.5 * (local_cost(words, contexts, local_pairs(positions, least)) + global_cost(words, contexts, real))
+    vectors = [encode(net, mixed(flat, others, mix) if mix else flat) for net, others in zip(nets, tf.unstack(batch.others), strict=True)]
+    words, contexts = (tf.reshape(vector, [n_songs, run_length, -1]) for vector in vectors)
+    shown = batch.shown[:, :, None]
+    left = words * shown + song_vectors[:, None, :] * (1 - shown)
+    real = tf.cast(batch.positions >= 0, tf.float32)
+    return 0.5 * (local_cost(left, contexts, local_pairs(batch.positions, batch.least)) + global_cost(left, contexts, real))
 
 
-def local_cost(words, contexts, local):
-    """Mean of -log P(local) over the pairs within runs that `local` marks."""
-    logits = tf.matmul(words, contexts, transpose_b=True)  # (n_songs, run_length, run_length)
+def local_cost(left, contexts, local):
+    """Mean of -log P(local) over the pairs within runs that `local` marks; left and contexts (n_songs, run_length, dim_out)."""
+    logits = tf.matmul(left, contexts, transpose_b=True)  # (n_songs, run_length, run_length)
     return tf.reduce_sum(tf.nn.softplus(logits) * local) / tf.maximum(tf.reduce_sum(local), 1)
 
 
-def global_cost(words, contexts, real):
+def global_cost(left, contexts, real):
     """Mean of -log P(global) over all pairs of real inputs from different runs."""
-    n_songs, run_length, dim_out = words.shape
-    logits = tf.matmul(tf.reshape(words, [-1, dim_out]), tf.reshape(contexts, [-1, dim_out]), transpose_b=True)
+    n_songs, run_length, dim_out = left.shape
+    logits = tf.matmul(tf.reshape(left, [-1, dim_out]), tf.reshape(contexts, [-1, dim_out]), transpose_b=True)
     other = 1 - tf.repeat(tf.repeat(tf.eye(n_songs), run_length, 0), run_length, 1)
     weight = tf.reshape(real, [-1, 1]) * tf.reshape(real, [1, -1]) * other
     return tf.reduce_sum(tf.nn.softplus(-logits) * weight) / tf.maximum(tf.reduce_sum(weight), 1)

@@ -13,6 +13,7 @@ from sound_eval.cli import InputError
 from sound_eval.vectors import Cosine, neighbours, unit_vectors
 
 FFT_ABOVE = 10_000  # songs above which the FFT gradient and approximate neighbours are faster than the exact ones
+THREADS_ABOVE = 3000  # songs above which several threads gain; below, they wait for each other, for long on a machine that is busy
 EARLY_STEPS, LATE_STEPS = 250, 500  # gradient steps with and without exaggeration, as van der Maaten's and openTSNE's defaults
 EARLY_EXAGGERATION = 12
 STEPS = EARLY_STEPS + LATE_STEPS
@@ -51,7 +52,7 @@ def tsne(vectors, perplexity=30.0, seed=0, report=None):
         start,
         affinities_of(unit, perplexity, seed, large),
         negative_gradient_method="fft" if large else "bh",
-        n_jobs=-1,
+        n_jobs=threads_for(len(unit)),
         random_state=seed,
         callbacks=reporter(report),
         callbacks_every_iters=STEPS_PER_REPORT,
@@ -78,7 +79,8 @@ def place(vectors, is_old, old_positions, perplexity=30.0, seed=0, report=None):
 
     unit = unit_vectors(vectors)
     old = affinities_of(unit[is_old], perplexity, seed, large=False)
-    reference = TSNEEmbedding(np.array(old_positions, np.float64), old, negative_gradient_method="bh", n_jobs=-1, random_state=seed)
+    how = {"negative_gradient_method": "bh", "n_jobs": threads_for(len(unit)), "random_state": seed}
+    reference = TSNEEmbedding(np.array(old_positions, np.float64), old, **how)
     added = reference.prepare_partial(with_direction(unit[~is_old]), initialization="median", k=min(10, int(is_old.sum()) - 1), perplexity=5)
     added = added.optimize(
         PLACE_STEPS,
@@ -91,6 +93,11 @@ def place(vectors, is_old, old_positions, perplexity=30.0, seed=0, report=None):
     )
     positions[~is_old] = np.asarray(added)
     return positions
+
+
+def threads_for(n_songs):
+    """openTSNE's `n_jobs`; the positions are the same for any number of threads."""
+    return -1 if n_songs > THREADS_ABOVE else 1
 
 
 def with_direction(unit):
@@ -108,7 +115,7 @@ def affinities_of(unit, perplexity, seed, large):
         perplexity=min(perplexity, (len(unit) - 1) / 3),
         metric="cosine",
         method="annoy" if large else "exact",
-        n_jobs=1 if large else -1,  # annoy's trees depend on the number of threads
+        n_jobs=1 if large else threads_for(len(unit)),  # annoy's trees depend on the number of threads
         random_state=seed,
     )
 

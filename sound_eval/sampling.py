@@ -27,7 +27,8 @@ class Batches(NamedTuple):
     rows: np.ndarray  # (.., run_length) int64, rows of the inputs
     positions: np.ndarray  # (.., run_length) int32, where in the song these inputs are; -1 marks void ones, of songs shorter than a run
     least: np.ndarray  # int32, inputs that the two of a local pair are at least apart
-    shown: np.ndarray  # (.., run_length) float32, 0 where the word vector is hidden and the song vector has to explain the pair alone
+    shown: np.ndarray  # (.., run_length) float32, 1 where the word vector stands alone, 0 where the song vector does
+    others: np.ndarray  # (n_steps, 2, songs_per_batch * run_length) int64, which input of the step is mixed into each, as A and as B
 
 
 def epoch_random(seed, epoch, rank=0):
@@ -75,7 +76,7 @@ def draw_spread(random, stretch, run_length):
 
 
 def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
-    """Batches for the `songs` (n_steps, songs_per_batch); each word vector is hidden with probability `hide`."""
+    """Batches for the `songs` (n_steps, songs_per_batch); with probability `hide` a song vector stands alone, else a word vector."""
     lengths = corpus.lengths[songs]
     stretch = np.minimum(lengths, window + 1)
     first = random.integers(0, lengths - stretch + 1)
@@ -84,7 +85,8 @@ def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
     shown = (random.random((*songs.shape, run_length), np.float32) >= hide).astype(np.float32)
     rows = corpus.starts[songs][..., None] + positions
     least = least_distance(lengths, overlap, window).astype(np.int32)
-    return Batches(songs, rows, np.where(void, -1, positions).astype(np.int32), least, shown)
+    others = random.random((len(songs), 2, songs.shape[1] * run_length), np.float32).argsort(axis=-1)
+    return Batches(songs, rows, np.where(void, -1, positions).astype(np.int32), least, shown, others)
 
 
 def read_inputs(corpus, batches):

@@ -31,18 +31,13 @@ def networks():
 
 def plain_cost(networks, inputs, config):
     """The cost of one song as a function of its vector, by a loop over its pairs."""
-    words, contexts = networks.words(inputs).astype(float), networks.contexts(inputs).astype(float)
-    first = infer.evenly(len(inputs), infer.MOST_WORDS)
-    least = min(corpora.overlap(config), len(inputs) // 2)
-    pairs = [(a, b) for a in first for b in range(len(inputs)) if least <= abs(a - b) <= config.WINDOW_SIZE]
+    contexts, references = networks.contexts(inputs).astype(float), networks.references.astype(float)
+    least = min(corpora.overlap(config), min(len(inputs), config.WINDOW_SIZE + 1) // 2)
+    pairs = [(a, b) for a in range(len(inputs)) for b in range(len(inputs)) if least <= abs(a - b) <= config.WINDOW_SIZE]
 
     def cost(s):
-        total = config.SONG_L2 * s @ s
-        for share, shown in ((config.HIDE_WORDS, 0), (1 - config.HIDE_WORDS, 1)):
-            local = np.mean([np.logaddexp(0, (shown * words[a] + s) @ contexts[b]) for a, b in pairs])
-            other = np.mean([np.logaddexp(0, -(shown * words[a] + s) @ networks.references.T) for a in first])
-            total += share * 0.5 * (local + other)
-        return total
+        local = np.mean([np.logaddexp(0, s @ contexts[b]) for _, b in pairs])
+        return config.HIDE_WORDS * 0.5 * (local + np.logaddexp(0, -references @ s).mean()) + config.SONG_L2 * s @ s
 
     return cost
 

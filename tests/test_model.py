@@ -6,66 +6,81 @@ from planted import small_config, write_tree
 tf = pytest.importorskip("tensorflow")
 
 from sound_eval import corpus as corpora  # noqa: E402
-from sound_eval import model, training  # noqa: E402
+from sound_eval import model, sampling, training  # noqa: E402
 
 N_SONGS, RUN, DIM, OUT = 3, 6, 5, 4
 LEAST = (2, 2, 1)
 
 
 def random_batch(seed=0, valid=(6, 6, 4)):
-    """Networks, song vectors, inputs, positions, least distances and which words are shown, of a step."""
+    """Networks, song vectors, inputs and one step of draws."""
     random = np.random.default_rng(seed)
     nets = tuple({k: tf.constant(v) for k, v in model.init_network(random, DIM, 7, OUT).items()} for _ in range(2))
     songs = tf.constant(random.standard_normal((N_SONGS, OUT)), tf.float32)
     inputs = tf.constant(random.standard_normal((N_SONGS, RUN, DIM)), tf.float32)
     positions = np.sort([random.choice(20, RUN, replace=False) for _ in range(N_SONGS)])
     positions[np.arange(RUN) >= np.array(valid)[:, None]] = -1
-    shown = tf.constant(random.random((N_SONGS, RUN)) < 0.6, tf.float32)
-    return nets, songs, inputs, tf.constant(positions, tf.int32), tf.constant(LEAST), shown
+    shown = (random.random((N_SONGS, RUN)) < 0.6).astype(np.float32)
+    others = np.stack([random.permutation(N_SONGS * RUN) for _ in range(2)])
+    batch = sampling.Batches(None, None, *map(tf.constant, (positions.astype(np.int32), LEAST, shown, others)))
+    return nets, songs, inputs, batch
 
 
-def plain_cost(nets, songs, inputs, positions, least, shown):
+def plain_cost(nets, songs, inputs, batch, mix):
     """The cost by a loop over all pairs, from the definitions of local and global."""
-    vectors = [[model.encode(net, inputs[s]).numpy() for s in range(N_SONGS)] for net in nets]
-    positions, local, everywhere = positions.numpy(), [], []
+    flat = inputs.numpy().reshape(-1, DIM)
+    heard = [((flat + mix * flat[others]) / np.sqrt(1 + mix**2)).astype(np.float32) for others in batch.others.numpy()]
+    words, contexts = (model.encode(net, tf.constant(rows)).numpy().reshape(N_SONGS, RUN, OUT) for net, rows in zip(nets, heard, strict=True))
+    positions, local, everywhere = batch.positions.numpy(), [], []
     for s, a in zip(*np.nonzero(positions >= 0), strict=True):
-        word = vectors[0][s][a] * shown[s, a].numpy() + songs[s].numpy()
+        left = words[s, a] if batch.shown[s, a] else songs[s].numpy()
         for t, b in zip(*np.nonzero(positions >= 0), strict=True):
-            probability_global = 1 / (1 + np.exp(-word @ vectors[1][t][b]))
+            probability_global = 1 / (1 + np.exp(-left @ contexts[t, b]))
             if s != t:
                 everywhere.append(-np.log(probability_global))
-            elif abs(positions[s, a] - positions[t, b]) >= least[s]:
+            elif abs(positions[s, a] - positions[t, b]) >= LEAST[s]:
                 local.append(-np.log(1 - probability_global))
     return 0.5 * np.mean(local) + 0.5 * np.mean(everywhere)
 
 
+@pytest.mark.parametrize("mix", [0, 0.7])
 @pytest.mark.parametrize("valid", [(6, 6, 6), (6, 5, 4), (6, 1, 2)])
-def test_cost_is_the_mean_over_pairs(valid):
+def test_cost_is_the_mean_over_pairs(valid, mix):
     batch = random_batch(valid=valid)
-    np.testing.assert_allclose(model.cost(*batch), plain_cost(*batch), rtol=1e-5)
+    np.testing.assert_allclose(model.cost(*batch, mix), plain_cost(*batch, mix), rtol=1e-5)
 
 
 def test_zero_dot_products_cost_ln_2():
-    nets, songs, inputs, positions, least, shown = random_batch()
+    nets, songs, inputs, batch = random_batch()
     zero = tuple({name: tf.zeros_like(tensor) for name, tensor in net.items()} for net in nets)
-    np.testing.assert_allclose(model.cost(zero, 0 * songs, inputs, positions, least, shown), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(model.cost(zero, 0 * songs, inputs, batch, 0.7), np.log(2), rtol=1e-6)
 
 
-def test_a_hidden_word_leaves_the_pair_to_the_song_vector():
-    nets, songs, inputs, positions, least, shown = random_batch()
+@pytest.mark.parametrize("shown", [0, 1])
+def test_one_term_stands_alone(shown):
+    nets, songs, inputs, batch = random_batch()
+    batch = batch._replace(shown=shown * tf.ones_like(batch.shown))
     with tf.GradientTape() as tape:
-        tape.watch(nets)
-        cost = model.cost(nets, songs, inputs, positions, least, 0 * shown)
-    gradient = tape.gradient(cost, nets)
-    assert np.abs(gradient[0]["hidden_kernel"]).max() == 0
-    assert np.abs(gradient[1]["hidden_kernel"]).max() > 0
+        tape.watch([nets, songs])
+        cost = model.cost(nets, songs, inputs, batch, 0)
+    of_nets, of_songs = tape.gradient(cost, [nets, songs])
+    assert (np.abs(of_nets[0]["hidden_kernel"]).max() > 0) == bool(shown)
+    assert (np.abs(of_songs).max() > 0) == (not shown)
+    assert np.abs(of_nets[1]["hidden_kernel"]).max() > 0
 
 
 def test_void_inputs_change_nothing():
-    nets, songs, inputs, positions, least, shown = random_batch(valid=(6, 6, 4))
+    nets, songs, inputs, batch = random_batch(valid=(6, 6, 4))
     other = tf.tensor_scatter_nd_update(inputs, [[2, 5]], [100 * tf.ones(DIM)])
-    costs = [float(model.cost(nets, songs, values, positions, least, shown)) for values in (inputs, other)]
+    costs = [float(model.cost(nets, songs, values, batch, 0)) for values in (inputs, other)]
     assert costs[0] == costs[1]
+
+
+def test_mixing_keeps_the_variance():
+    inputs = tf.constant(np.random.default_rng(0).standard_normal((20_000, 3)), tf.float32)
+    heard = model.mixed(inputs, tf.roll(tf.range(20_000), 7, 0), 0.7).numpy()
+    np.testing.assert_allclose(heard.std(0), 1, atol=0.02)
+    assert 0.7 < np.corrcoef(heard[:, 0], inputs.numpy()[:, 0])[0, 1] < 0.9
 
 
 @pytest.fixture(scope="module")

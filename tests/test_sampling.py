@@ -35,6 +35,7 @@ def test_runs_stay_inside_their_song_and_their_stretch(corpus):
     assert (long[:, -1] - long[:, 0]).max() == WINDOW
     assert long.min() == 0 and long.max() == 120 - 1  # the ends of songs are reached too
     assert 0.45 < batches.shown.mean() < 0.55
+    assert (np.sort(batches.others, axis=-1) == np.arange(4 * RUN)).all()  # each input is mixed into one other, as A and as B
 
 
 def test_inputs_of_a_stretch_come_equally_often(corpus):
