@@ -52,6 +52,12 @@ def test_large_form_is_as_good_and_repeatable(vectors, group, monkeypatch):
     assert trustworthiness(vectors, positions, n_neighbors=10, metric="cosine") > 0.96
 
 
+def test_threads_change_nothing(vectors, monkeypatch):
+    one = projection.tsne(vectors[:60])
+    monkeypatch.setattr(projection, "THREADS_ABOVE", 10)
+    np.testing.assert_array_equal(projection.tsne(vectors[:60]), one)
+
+
 def test_report_counts_every_step(vectors):
     steps = []
     projection.tsne(vectors[:60], report=steps.append)
