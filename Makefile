@@ -54,6 +54,8 @@ lint: .venv/installed-dev
 bench: corpus-given .venv/installed-dev
 	.venv/bin/python spectrify_all.py "$$CORPUS/audio" bench_out/vectors
 	.venv/bin/python benchmarks/quality.py "$$CORPUS/audio" bench_out/vectors "$$CORPUS/metadata.csv" bench_out/quality
+	.venv/bin/python benchmarks/train.py bench_out/vectors "$$CORPUS/metadata.csv"
+	.venv/bin/python benchmarks/train_scale.py
 
 # README's pictures of the map, of any run: make pictures RUN=DIR MUSIC=DIR LABELS=FILE.csv [OPTIONS='--title "My music"']
 pictures: .venv/installed-dev
