@@ -127,7 +127,7 @@ def parse_args():
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", type=Path, help="the corpus' audio")
     parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="its log-mel tree, by spectrify_all.py with the same --config")
     parser.add_argument("metadata", metavar="METADATA.csv", type=Path, help="its labels")
-    parser.add_argument("out", metavar="OUT_DIR", type=Path, help="vectors, quality.md, quality.json, quality.svg")
+    parser.add_argument("out", metavar="OUT_DIR", type=Path, help="vectors, quality.md, quality.json, quality.png")
     parser.add_argument("--song", default="song", metavar="COLUMN", help="column that clips of one song share (default: song)")
     parser.add_argument("--label", default="album", metavar="COLUMN", help="column of labels (default: album)")
     parser.add_argument("--config", type=Path, help="configuration of our training (default: configs/default_config.yaml)")
@@ -176,8 +176,8 @@ def main():
     save_text(args.out / "quality.md", table(results))
     save_text(args.out / "quality.json", json.dumps(results, indent=1) + "\n")
     ours = [name for name in results if name.startswith("sound-eval")]
-    figures.save(args.out / "quality.svg", figures.strips, results, list(next(iter(results.values()))[0]), ours)
-    print(f"\n{table(results)}\nwrote {args.out}/quality.md, quality.json, quality.svg")
+    figures.save(args.out / "quality.png", figures.strips, results, list(next(iter(results.values()))[0]), ours)
+    print(f"\n{table(results)}\nwrote {args.out}/quality.md, quality.json, quality.png")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import time
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, silhouette_score
+from threadpoolctl import threadpool_limits
 
 from sound_eval import clustering
 from sound_eval.cli import InputError
@@ -119,8 +120,9 @@ def test_over_represented_labels_and_central_songs():
     assert clustering.most_central(result, 0, count=2).tolist() == [2, 3]
 
 
-def test_a_hundred_thousand_songs_in_seconds():
+def test_a_hundred_thousand_songs_in_seconds_of_one_core():
     vectors = np.random.default_rng(0).standard_normal((100_000, 80)).astype(np.float32)
-    start = time.monotonic()
-    clustering.spherical_kmeans(vectors, 20, restarts=1)
-    assert time.monotonic() - start < 20  # a single restart here; all ten take about 10 s on two idle cores
+    with threadpool_limits(1):
+        start = time.process_time()  # of this process alone: other work on the machine does not count
+        clustering.spherical_kmeans(vectors, 20, restarts=1)
+    assert time.process_time() - start < 20  # about 2; ten restarts take 10 on two idle cores

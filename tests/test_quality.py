@@ -34,7 +34,7 @@ def test_the_table_holds_the_five_figures_of_the_vectors(corpus, run_script, tmp
     done = run(run_script, corpus, tmp_path, "--only", "log-mel", "random", "--seeds", "2")
     results = json.loads((tmp_path / "quality.json").read_text())
     assert {name: len(rows) for name, rows in results.items()} == {"log-mel mean": 1, "log-mel mean + deviation": 1, "random weights": 2}
-    assert "| random weights |" in (tmp_path / "quality.md").read_text() and "quality.svg" in done.stdout
+    assert "| random weights |" in (tmp_path / "quality.md").read_text() and "quality.png" in done.stdout
     vectors = np.load(tmp_path / "vectors" / "log-mel_mean_seed_0.npy").astype(float)
     vectors = ((vectors - vectors.mean(axis=0)) / vectors.std(axis=0))[:59]  # the last clip has no song
     songs = np.array([f"song {clip // 4}" for clip in range(59)], dtype=object)
