@@ -113,15 +113,18 @@ def one_pair_at_a_time():
                 b[:, :half] = draw_local(random, self.corpus, self.config, songs[:, :half], a[:, :half])
                 shown = (random.random((*shape, 1)) >= self.config.HIDE_WORDS).astype(np.float32)
                 rows = np.concatenate([a, b], axis=1)[:, :, None]
-                yield None, sampling.Batches(songs, rows, positions=rows, least=songs, shown=shown), training.CHUNK_STEPS
+                others = random.integers(shape[1], size=(shape[0], 2, shape[1]))
+                yield None, sampling.Batches(songs, rows, positions=rows, least=songs, shown=shown, others=others), training.CHUNK_STEPS
 
         def cost_and_gradients(self, nets, song_vectors, inputs, batch):
             n = self.n_songs
             sign = tf.where(tf.range(n) < n // 2, 1.0, -1.0)
             with tf.GradientTape() as tape:
                 tape.watch([nets, song_vectors])
-                words = model.encode(nets[0], inputs[:n, 0]) * batch.shown + song_vectors
-                logits = tf.reduce_sum(words * model.encode(nets[1], inputs[n:, 0]), axis=1)
+                parts, mix = (inputs[:n, 0], inputs[n:, 0]), self.config.MIX_INPUTS
+                mixed = [model.mixed(part, others, mix) if mix else part for part, others in zip(parts, tf.unstack(batch.others), strict=True)]
+                words, contexts = (model.encode(net, part) for net, part in zip(nets, mixed, strict=True))
+                logits = tf.reduce_sum((words * batch.shown + song_vectors * (1 - batch.shown)) * contexts, axis=1)
                 cost = tf.reduce_mean(tf.nn.softplus(sign * logits))
                 total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / n
             return cost, *tape.gradient(total, [nets, song_vectors])
