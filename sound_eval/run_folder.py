@@ -53,11 +53,13 @@ class RunFolder:
     def music_list(self):
         """Names of the songs, in the order of the vectors' rows.
 
-        New songs are appended just before the commit mark is set; until it is, they have no rows and do not count.
+        A save appends new songs just before it sets the commit mark; where it was cut short in between, they do not count yet.
         """
         names = read_music_list(self.path / "music_list.txt")
-        vectors = self.vectors_path()
-        return names[: len(load_array(vectors, mmap_mode="r"))] if vectors.is_file() else names
+        vectors, unfinished = self.vectors_path(), self.vectors_path(self.epoch() + 1)
+        if vectors.is_file() and unfinished.is_file() and len(load_array(unfinished, mmap_mode="r")) == len(names):
+            return names[: len(load_array(vectors, mmap_mode="r"))]
+        return names
 
     def config(self):
         """The configuration that the run was trained with."""

@@ -25,6 +25,7 @@ from sound_eval.corpus import input_size, overlap
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8  # Adam's constants (Kingma & Ba 2015), but a shorter memory of the gradients' size: with 0.999
 # it lags behind their jumps in this model, and the cost now and then leaps up by a factor of ten
 AVERAGE_POWER = 8  # the average's weight on step t grows as t^power: about the last tenth of the steps counts
+FEW_SONGS = 100  # with fewer songs the weight decay grows no further: the networks would only shrink
 CHUNK_STEPS = 32  # steps in one call of the compiled function: half a second on a laptop, so that stopping is prompt
 NETWORKS = ("net_1", "net_2")
 SLOTS = ("adam_m", "adam_v", "average")
@@ -79,6 +80,14 @@ def adam(value, gradient, m, v, step, rate):
     return value - change, m, v
 
 
+def weight_decay(config, n_songs):
+    """Share of the networks' kernels that each step takes away, decoupled from Adam (Loshchilov & Hutter 2019).
+
+    It falls with the number of songs, as the weight of a prior does with that of the evidence: WEIGHT_DECAY is what suits 1000 songs.
+    """
+    return config.ADAM_learning_rate * config.WEIGHT_DECAY * 1000 / max(n_songs, FEW_SONGS)
+
+
 def averaged(average, value, step):
     """The running average after `step` (from 1) values, of which value t weighs as t^AVERAGE_POWER."""
     weight = (AVERAGE_POWER + 1) / (step + AVERAGE_POWER)
@@ -104,6 +113,7 @@ class Trainer:
         self.own = self.workers.own(len(corpus.names))
         self.n_songs, self.run_length = sampling.batch_shape(config, corpus.lengths[self.own])
         self.rows_per_step = int(self.workers.total([np.float32(self.n_songs * self.run_length)])[0])  # of all workers
+        self.decay = weight_decay(config, len(corpus.names))
         self.steps_per_epoch = max(1, round(config.TRAIN_STEPS_PER_SAVE / self.rows_per_step))
         self.device, self.warning = choose_device(config.USE_GPU)
         self.on_device = corpus.inputs.nbytes <= config.FRAMES_ON_DEVICE_GB * 1e9
@@ -141,6 +151,7 @@ class Trainer:
             for name, value in net.items():
                 slot = {kind: slots[index][kind][name] for kind in SLOTS}
                 value, m, v = adam(value, gradients[index][name], slot["adam_m"], slot["adam_v"], step, self.config.ADAM_learning_rate)
+                value *= 1 - self.decay if name.endswith("kernel") else 1
                 new_nets[index][name] = value
                 for kind, tensor in zip(SLOTS, (m, v, averaged(slot["average"], value, step)), strict=True):
                     new_slots[index][kind][name] = tensor

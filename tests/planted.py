@@ -14,6 +14,7 @@ SMALL = {
     "TRAIN_STEPS_PER_SAVE": 64 * 40,
     "TRAIN_STEPS_PER_PRINT": 64 * 10,
     "ADAM_learning_rate": 0.003,
+    "WEIGHT_DECAY": 0.1,  # a dozen inputs have larger weights than hundreds
 }
 
 

@@ -127,6 +127,20 @@ def test_adam_and_the_average_equal_plain_ones(corpus):
     np.testing.assert_allclose(average, np.average(values, axis=0, weights=weights), rtol=1e-3)
 
 
+def test_weight_decay_shrinks_kernels_by_the_number_of_songs(corpus):
+    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 1000) == pytest.approx(0.002)
+    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 4000) == pytest.approx(0.0005)
+    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 3) == training.weight_decay(
+        small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), training.FEW_SONGS
+    )
+    free, held = trainer_of(corpus, WEIGHT_DECAY=0, TRAIN_STEPS_PER_SAVE=1), trainer_of(corpus, WEIGHT_DECAY=10, TRAIN_STEPS_PER_SAVE=1)
+    run(free)
+    run(held)
+    for name in training.network_names(free.state):
+        share = 1 - held.decay if name.endswith("kernel") else 1
+        np.testing.assert_allclose(held.state[name], share * free.state[name], rtol=1e-5, atol=1e-7)
+
+
 def test_training_lowers_the_cost_and_finds_the_styles(corpus):
     for seed in range(3):
         trainer = trainer_of(corpus, seed)

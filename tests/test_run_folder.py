@@ -51,6 +51,9 @@ def test_keep_last(tmp_path):
 def test_new_songs_do_not_count_before_the_commit_mark(tmp_path):
     new_run(tmp_path).save(1, np.zeros((2, 8)), {}, 0.5)
     (tmp_path / "music_list.txt").write_text("\n".join([*NAMES, "new.mp3.npy"]) + "\n", encoding="utf-8")  # as a kill in a save leaves it
+    with pytest.raises(InputError, match="does not fit the 3 songs"):  # a list of another run, for all one can tell
+        RunFolder(tmp_path).vectors()
+    np.save(tmp_path / "vector_at_2.npy", np.zeros((3, 8)))
     assert RunFolder(tmp_path).music_list() == NAMES
     assert len(RunFolder(tmp_path).vectors()) == 2
 

@@ -117,6 +117,27 @@ def test_long_files_are_capped_or_left_out(music, tmp_path):
     assert "long.wav.npy" not in arrays(tmp_path / "skip")
 
 
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    """Two minutes and an hour, from the file to its log-mel on disk, each in a process of its own."""
+    code = """if True:
+        import re, sys
+        from pathlib import Path
+        from sound_eval.config import Config
+        from sound_eval.spectrify import Task, spectrify_file
+        print(spectrify_file(Task(None, Path(sys.argv[1]), Path(sys.argv[1] + ".npy"), Config())).seconds)
+        print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])"""
+    peaks = {}
+    for minutes in (2, 60):
+        path = tmp_path / f"{minutes}.wav"
+        source = f"sine=frequency=300:sample_rate=22050:duration={minutes * 60}"
+        subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-ac", "2", "-c:a", "pcm_u8", path], check=True)
+        run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True, cwd=REPO)
+        seconds, peaks[minutes] = map(float, run.stdout.split())
+        assert abs(seconds - minutes * 60) < 0.01
+    assert peaks[60] < peaks[2] + 5_000  # kilobytes
+    assert peaks[60] < 300_000
+
+
 # ---- the second run ----
 
 
