@@ -147,14 +147,14 @@ def test_training_lowers_the_cost_and_finds_the_styles(corpus):
         first = run(trainer, 1)
         for epoch in range(2, 6):
             last = run(trainer, epoch)
-        assert last < 0.8 * first < 0.8 * 0.75
+        assert last < 0.9 * first < 0.9 * 0.7
         vectors = trainer.state["songs/average"]
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         style = np.array([int(name.split(" ")[-1][:3]) % 3 for name in corpus.names])
         similarity = unit @ unit.T
         same = style[:, None] == style[None, :]
         off_diagonal = ~np.eye(len(style), dtype=bool)
-        assert similarity[same & off_diagonal].mean() > similarity[~same].mean() + 0.2
+        assert similarity[same & off_diagonal].mean() > similarity[~same].mean() + 0.5
 
 
 def test_streaming_equals_the_inputs_on_the_device(corpus):
