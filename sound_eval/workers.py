@@ -92,16 +92,23 @@ def run_dask(function, tasks, address, processes, crashed, folders):
     """Yield (task, function(task)) as tasks end, done by the workers of the Dask scheduler at `address`.
 
     `local` starts a cluster of `processes` processes on this machine. A worker that dies costs the tasks it had, which the
-    scheduler gives to others. Every worker has to see `folders`. Raises InputError where Dask is not installed, the scheduler
+    scheduler gives to others; a task that was there whenever one died is done again alone, so that no other pays for the one that
+    kills. Every worker has to see `folders`. Raises InputError where Dask is not installed, the scheduler
     does not answer, or a worker lacks the package or a folder.
     """
     distributed = import_distributed()
     with connect(distributed, address, processes) as client:
         check_workers(client, folders)
         ahead = TASKS_AHEAD * sum(client.nthreads().values())
-        for task, future in finished(client.get_executor(pure=False), function, iter(tasks), ahead, {}):
+        executor, suspects = client.get_executor(pure=False), []
+        for task, future in finished(executor, function, iter(tasks), ahead, {}):
             try:
                 yield task, future.result()
+            except distributed.scheduler.KilledWorker:
+                suspects.append(task)
+        for task in suspects:
+            try:
+                yield task, executor.submit(function, task).result()
             except distributed.scheduler.KilledWorker:
                 yield task, crashed
 
