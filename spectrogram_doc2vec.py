@@ -1,6 +1,5 @@
 """Learn one vector per song from a tree of log-mel files, until stopped. The run folder holds everything to go on from."""
 import argparse
-import os
 import signal
 import sys
 import time
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from sound_eval import corpus as corpora
 from sound_eval import distribution, infer
-from sound_eval.cli import InputError, print_next, run_main, warn
+from sound_eval.cli import InputError, print_next, quiet_tensorflow, run_main, warn
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.monitor import Monitor
 from sound_eval.run_folder import RunFolder
@@ -179,7 +178,7 @@ def main():
     run = RunFolder(args.run_dir)
     names, n_new = settled_songs(args, run)
     config = settled_config(args, run)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes; its warnings and errors still come
+    quiet_tensorflow()
     workers = distribution.join(config.USE_GPU)
     if workers.chief:
         run.lock()

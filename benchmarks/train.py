@@ -21,7 +21,7 @@ import numpy as np
 
 from sound_eval import corpus as corpora
 from sound_eval import infer, scores
-from sound_eval.cli import run_main
+from sound_eval.cli import quiet_tensorflow, run_main
 from sound_eval.config import read_config
 from sound_eval.metadata import column, read_joined
 from sound_eval.vectors import unit_vectors
@@ -196,7 +196,7 @@ def main():
     table = read_joined(names, args.metadata)
     songs, labels = column(table, args.song, args.metadata), column(table, args.label, args.metadata)
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_tensorflow()
     from sound_eval import training
 
     with tempfile.TemporaryDirectory() as cache:

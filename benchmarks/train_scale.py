@@ -5,7 +5,6 @@ as large as in earnest. A row is one A and one B; a step of n rows scores n * n 
 it. Compilation is left out. Prints two tables in Markdown.
 """
 import argparse
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
-from sound_eval.cli import run_main
+from sound_eval.cli import quiet_tensorflow, run_main
 from sound_eval.config import read_config
 from sound_eval.corpus import Corpus, input_size
 
@@ -90,7 +89,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5, help="timed for each figure (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="of inputs, weights and pairs (default: 0)")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_tensorflow()
     config = read_config(args.config)
     print_row("songs", "rows/s", "song tables, MB")
     print_row(*["---"] * 3)

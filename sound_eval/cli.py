@@ -44,6 +44,12 @@ def one_line(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def quiet_tensorflow():
+    """Keep TensorFlow's start-up notes off the terminal; its warnings and errors still come. To be called before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # all that counts is compiled by XLA, and without it there is no note about it
+
+
 def warn(message):
     """One line on stderr that begins with `warning:`."""
     print(f"warning: {message}", file=sys.stderr, flush=True)

@@ -3,14 +3,13 @@
 The document vector of a song is its song vector plus its mean word vector. Before training song vectors are zero, so what is left
 is the mean of net_1 over the song's inputs, with the weights that a training would begin with.
 """
-import os
 from pathlib import Path
 
 import numpy as np
 
 from sound_eval import corpus as corpora
 from sound_eval import infer
-from sound_eval.cli import InputError, Progress
+from sound_eval.cli import InputError, Progress, quiet_tensorflow
 
 
 def untrained_vectors(inputs, mean, deviation, config, seed=0):
@@ -18,7 +17,7 @@ def untrained_vectors(inputs, mean, deviation, config, seed=0):
 
     `mean` and `deviation` (dim_in,) normalise the inputs.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes; the model is defined in it
+    quiet_tensorflow()
     from sound_eval.model import init_network
 
     weights = init_network(np.random.default_rng(seed), len(mean), config.HIDDEN_SIZE, config.OUTPUT_VECTOR_SIZE)
