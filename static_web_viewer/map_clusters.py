@@ -6,12 +6,14 @@ from collections import Counter
 
 import numpy as np
 from map_data import CLUSTER
+from scipy.spatial import cKDTree
 
 from sound_eval.clustering import Clustering, centroids_of, most_central, over_represented
 from sound_eval.metadata import read_joined
 from sound_eval.vectors import unit_vectors
 
 N_CENTRAL = 5
+N_CROWD = 12  # songs that must lie close together where a cluster's name is put
 N_LABELS = 2  # that a cluster is named after
 
 
@@ -47,8 +49,15 @@ def name_of(number, code, labels, assignments):
 
 def describe(name, code, clustering, positions):
     """What the page is told of one cluster."""
-    x, y = np.median(positions[clustering.assignments == code], axis=0)
+    x, y = densest(positions[clustering.assignments == code])
     return {"name": name, "x": float(x), "y": float(y), "central": most_central(clustering, code, N_CENTRAL).tolist()}
+
+
+def densest(points):
+    """The one of `points` (n, 2) with its N_CROWD nearest the nearest: a cluster may lie in several patches, with its mean in none."""
+    crowd = min(N_CROWD, len(points) - 1)
+    distances = cKDTree(points).query(points, [crowd + 1])[0]
+    return points[distances.argmin()]
 
 
 def sizes_line(clusters):
