@@ -24,7 +24,7 @@ soundEval.plot = (() => {
   const layer = (name) => figure.renderers.find((renderer) => renderer.name === name);
   const fill = (name, columns) => { layer(name).data_source.data = columns; };
 
-  /** Whether WebGL here is drawn by the processor, which BokehJS's canvas does ten times as quickly, or is not there at all. */
+  /** Whether WebGL here is drawn by the processor, which BokehJS's canvas does three to six times as quickly, or is not there at all. */
   function isSoftware() {
     const gl = document.createElement("canvas").getContext("webgl");
     const info = gl?.getExtension("WEBGL_debug_renderer_info");
