@@ -1,5 +1,6 @@
 """Write the word vector of every input of every song as a tree, and, where asked, a vector per song, those never trained on included."""
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,27 +62,28 @@ def read_inputs(path, config):
     return corpora.network_inputs(frames, config).astype(np.float16)  # rounded as in training, so that both give the same vectors
 
 
-def song_rows(args, run, networks, config, means):
+def song_rows(args, run, weights, networks, config, means):
     """Song vectors (n_songs, dim) without words, for the songs of `means`: trained rows, or inferred ones; and how many are inferred."""
     trained = {} if args.infer_all else {name: row for row, name in enumerate(run.music_list())}
     unknown = [name for name in means if name not in trained]
-    rows = dict(zip(trained, run.weights()["songs/average"][list(trained.values())], strict=True))
+    rows = dict(zip(trained, weights["songs/average"][list(trained.values())], strict=True))
     with Progress(len(unknown), "song", "inferring") as progress:
-        for first in range(0, len(unknown), infer.SONGS_AT_ONCE):
-            group = unknown[first : first + infer.SONGS_AT_ONCE]
+        at_once = infer.SONGS_AT_ONCE * os.cpu_count()  # a group for each thread
+        for first in range(0, len(unknown), at_once):
+            group = unknown[first : first + at_once]
             solved = infer.song_vectors(networks, [read_inputs(args.vectors_dir / name, config) for name in group], config)
             rows.update(zip(group, solved, strict=True))
             progress.update(len(group))
     return np.stack([rows[name] for name in means]), len(unknown)
 
 
-def write_song_vectors(args, run, networks, config, means):
+def write_song_vectors(args, run, weights, networks, config, means):
     """Write the vector per song and the music list beside it."""
     words = np.stack(list(means.values()))
     inferred = 0
     vectors = words
     if args.kind != "mean-words":
-        songs, inferred = song_rows(args, run, networks, config, means)
+        songs, inferred = song_rows(args, run, weights, networks, config, means)
         vectors = songs + words if args.kind == "sum" else songs
     save_array(args.song_vectors, vectors.astype(np.float32))
     save_music_list(args.song_vectors.parent / "music_list.txt", list(means))
@@ -92,7 +94,8 @@ def main():
     """Read the run, write the tree and the song vectors."""
     args = parse_arguments()
     run = RunFolder(args.run_dir)
-    config, networks = run.config(), infer.networks_from(run.weights())
+    config, weights = run.config(), run.weights()
+    networks = infer.networks_from(weights)
     names = corpora.list_songs(args.vectors_dir)
     means, failed = write_words(args, networks, config, names)
     if not means:
@@ -101,7 +104,7 @@ def main():
     if failed:
         warn(f"{len(failed)} of {len(names)} songs left out, see above")
     if args.song_vectors is not None:
-        write_song_vectors(args, run, networks, config, means)
+        write_song_vectors(args, run, weights, networks, config, means)
         music_list = args.song_vectors.parent / "music_list.txt"
         print_next("python", "process_results/logistic_regress.py", "METADATA.csv", music_list, args.song_vectors)
     else:

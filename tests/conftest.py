@@ -1,5 +1,4 @@
 """Fixtures shared by the tests: the scripts as subprocesses, and real encoded files made by ffmpeg and sox."""
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,5 +82,7 @@ def write_run_folder(path, vectors, names, config=None, epoch=1, weights=None):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quiet_tensorflow():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+def silence_tensorflow():
+    from sound_eval.cli import quiet_tensorflow
+
+    quiet_tensorflow()
