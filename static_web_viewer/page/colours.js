@@ -18,6 +18,13 @@ soundEval.colours = (() => {
   // viridis, the colour map of matplotlib (CC0), from dark to bright
   const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
   const RAMP_STEPS = 256;
+  const DOUBTFUL = 0.5; // trust below which a song's surroundings on the map mislead
+  const HOLLOW = 20_000; // songs up to which their points are hollow; with more, the holes are too small to see and take as long to draw as the points
+  const FAINT = 0x59; // opacity, of 0xff, of their points where these are not hollow
+
+  const doubtsAreFaint = soundEval.songs.n > HOLLOW;
+  const doubtsAreShown = () => soundEval.byId("show-trust").checked;
+  const isDoubtful = (row) => soundEval.songs.trust[row] < DOUBTFUL;
 
   const theme = () => (dark.matches ? "dark" : "light");
 
@@ -74,7 +81,11 @@ soundEval.colours = (() => {
     const colours = unfiltered();
     const { shown } = soundEval.filters;
     const greyed = parse(GREYED[theme()]);
-    for (let i = 0; i < colours.length; i++) if (!shown[i]) colours[i] = greyed;
+    const fainting = doubtsAreFaint && doubtsAreShown();
+    for (let i = 0; i < colours.length; i++) {
+      if (!shown[i]) colours[i] = greyed;
+      else if (fainting && isDoubtful(i)) colours[i] = ((colours[i] & ~0xff) | FAINT) >>> 0;
+    }
     return colours;
   }
 
@@ -93,5 +104,5 @@ soundEval.colours = (() => {
 
   const gradient = (nearFirst) => `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => toCss(rampOf(nearFirst)[Math.floor(i * 31.875)])).join(",")})`;
 
-  return { DISTANCE, CATEGORIES, dark, theme, ofCodes, ofSongs, gradient, toCss };
+  return { DISTANCE, CATEGORIES, dark, doubtsAreFaint, doubtsAreShown, isDoubtful, theme, ofCodes, ofSongs, gradient, toCss };
 })();

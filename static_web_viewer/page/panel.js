@@ -16,6 +16,7 @@ soundEval.panel = (() => {
     byId("filter-column").replaceChildren(...names.map((name) => option(name, readable(name))));
     byId("filter-column").value = state.colourBy;
     fillValues();
+    if (colours.doubtsAreFaint) for (const text of document.querySelectorAll(".doubt-look")) text.textContent = "faint";
   }
 
   /** The values that the filter offers, or the ends of its range. */

@@ -11,7 +11,6 @@ soundEval.plot = (() => {
   const EDGE = 24; // pixels that a revealed point keeps from panel and card
   const SMALL = { window: 720, factor: 0.65 }; // pixels of a window in which points are smaller
   const TRAIL = 15; // songs played that the trail goes back to
-  const DOUBTFUL = 0.5; // trust below which a point is hollow
   const HOLE = 0.45; // of a hollow point, as a share of the point
   const OUTLINED = 5000; // songs up to which a point has an edge
   const element = byId("map");
@@ -42,7 +41,7 @@ soundEval.plot = (() => {
     layer("doubts").glyph.radius = { value: (pointSize / 2) * HOLE, units: "screen" };
     whole();
     paint();
-    doubt();
+    if (!colours.doubtsAreFaint) doubt(); // else they are painted
     const { clusters } = data.songs;
     fill("names", { x: clusters.map(({ x }) => x), y: clusters.map(({ y }) => y), text: clusters.map(({ name }) => name) });
     new ResizeObserver(resized).observe(element);
@@ -77,10 +76,10 @@ soundEval.plot = (() => {
     fill("trail", columnsOf(state.trail.slice(-TRAIL)));
   }
 
-  /** Hollow points for songs whose neighbours on the map are not to be trusted, if wanted. */
+  /** Shows, if wanted, which songs' neighbours on the map are not to be trusted: by holes in their points, on a large map by their colours. */
   function doubt() {
-    const wanted = byId("show-trust").checked;
-    fill("doubts", columnsOf(wanted ? [...songs.trust.keys()].filter((row) => songs.trust[row] < DOUBTFUL) : []));
+    if (colours.doubtsAreFaint) paint();
+    else fill("doubts", columnsOf(colours.doubtsAreShown() ? [...songs.trust.keys()].filter(colours.isDoubtful) : []));
   }
 
   /** What a drag does: "pan", "lasso" or "box". */
