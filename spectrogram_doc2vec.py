@@ -65,21 +65,18 @@ class Stop:
 
 
 def settled_config(args, run):
-    """The configuration to train with; raises InputError where it does not fit what the run folder holds."""
-    if not run.exists():
-        return read_config(args.config)
-    trained = run.config()
-    if args.config is None:
-        return trained
-    config = read_config(args.config)
-    if changed := differences(config, trained, FIXED_KEYS):
+    """The configuration to train with."""
+    return run.config() if args.config is None and run.exists() else read_config(args.config)
+
+
+def check_config(config, run):
+    """Raise InputError where the run folder was trained with an architecture or inputs that `config` does not have."""
+    if run.exists() and (changed := differences(config, run.config(), FIXED_KEYS)):
         raise InputError(f"{run.path}: was trained with another configuration: {'; '.join(changed)}; give another run folder")
-    return config
 
 
-def settled_songs(args, run):
-    """Names of the songs, those of the run folder first and in their order, and how many of them are new."""
-    present = corpora.list_songs(args.vectors_dir)
+def settled_songs(args, run, present):
+    """Names of the songs, of which `present` lie in the tree: those of the run folder first and in their order; and how many are new."""
     trained = run.music_list() if run.exists() else []
     missing = sorted(set(trained) - set(present))
     if missing:
@@ -176,12 +173,14 @@ def main():
     args = parse_arguments()
     stop = Stop(began + args.max_minutes * 60 if args.max_minutes else float("inf"))
     run = RunFolder(args.run_dir)
-    names, n_new = settled_songs(args, run)
+    present = corpora.list_songs(args.vectors_dir)
     config = settled_config(args, run)
     quiet_tensorflow()
     workers = distribution.join(config.USE_GPU)
     if workers.chief:
         run.lock()
+    check_config(config, run)  # only under the lock does the folder stand still
+    names, n_new = settled_songs(args, run, present)
     corpus = workers.in_turn(lambda: corpora.open_corpus(args.vectors_dir, names, config, run.path / "cache"))
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
 

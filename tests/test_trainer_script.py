@@ -1,4 +1,5 @@
 """spectrogram_doc2vec.py as a person runs it: stop, resume, kill, add songs, and everything that can be wrong with the input."""
+import os
 import random
 import shutil
 import signal
@@ -130,6 +131,18 @@ def test_second_trainer_on_one_folder_stops(tree, config, tmp_path):
         first.kill()
         first.wait()
     run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+
+
+def test_what_the_folder_holds_is_read_under_its_lock(tree, config, tmp_path):
+    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+    next(tree.rglob("*.npy")).unlink()
+    other = RunFolder(tmp_path / "run")
+    other.lock()
+    done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
+    os.close(other.lock_descriptor)
+    assert "another training" in done.stderr and "are gone" not in done.stderr  # the list of songs may be about to change
+    done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
+    assert "another training" not in done.stderr and "are gone" in done.stderr
 
 
 def test_new_songs_are_added_and_old_rows_stay(tree, config, tmp_path):
