@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import soundfile
 
-from sound_eval.cli import Progress, warn
+from sound_eval.cli import InputError, Progress, warn
 from sound_eval.trees import TEMPORARY_PREFIX
 
 ABSENT, AS_NAMED, ENCODED = 0, 1, 2
 PLAYABLE = {".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm"}  # by the browsers of today
 M4A = {".m4a", ".mp4"}  # containers that may hold ALAC, which most browsers refuse
+PLAYABLE_WAV = {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "ULAW", "ALAW"}  # as libsndfile names them; ADPCM and doubles are refused
+LOCAL = ["-protocol_whitelist", "file"]  # keeps a playlist that poses as a song from opening an address
 CLIP_BITRATE, FULL_BITRATE = "96k", "160k"
 
 
@@ -102,9 +105,19 @@ def link_or_copy(source, target, mode):
 
 
 def plays_in_browsers(path):
-    """Whether the browsers of today play the file, by its suffix and, for MPEG-4, by its codec."""
+    """Whether the browsers of today play the file, by its suffix and, for MPEG-4 and WAV, by its codec."""
     suffix = path.suffix.lower()
+    if suffix == ".wav":
+        return wav_subtype(path) in PLAYABLE_WAV
     return suffix in PLAYABLE and (suffix not in M4A or codec_of(path) in ("aac", "mp3"))
+
+
+def wav_subtype(path):
+    """The form of a WAV's samples as libsndfile names it, '' where it cannot read the file."""
+    try:
+        return soundfile.info(path).subtype
+    except soundfile.LibsndfileError:
+        return ""
 
 
 def codec_of(path):
@@ -120,8 +133,16 @@ def seconds_of(path):
 
 def ffprobe(path, *what):
     """The first value that ffprobe prints for the file, '' where it fails."""
-    command = ["ffprobe", "-v", "error", *what, "-of", "csv=p=0", f"file:{path}"]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout.strip().split("\n")[0]
+    command = ["ffprobe", "-v", "error", *LOCAL, *what, "-of", "csv=p=0", f"file:{path}"]
+    return run(command).stdout.strip().split("\n")[0]
+
+
+def run(command):
+    """A program's CompletedProcess; raises InputError where it is not installed."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except FileNotFoundError:
+        raise InputError(f"{command[0]} is needed for songs that browsers do not play; install ffmpeg, or leave sound out with --audio none") from None
 
 
 def encode(source, target, clip_seconds):
@@ -134,10 +155,9 @@ def encode(source, target, clip_seconds):
     if clip_seconds:
         clip = ["-ss", f"{max(0.0, (seconds_of(source) - clip_seconds) / 2):.3f}", "-t", f"{clip_seconds:g}"]
     bitrate = CLIP_BITRATE if clip_seconds else FULL_BITRATE
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", *clip, "-i", f"file:{source}"]
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", *clip, *LOCAL, "-i", f"file:{source}"]
     command += ["-map", "0:a:0", "-map_metadata", "-1", "-b:a", bitrate, "-f", "mp3", f"file:{temporary}"]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
+    if run(command).returncode:
         temporary.unlink(missing_ok=True)
         return "undecodable"
     shutil.copystat(source, temporary)  # its time tells a later build whether the source has changed
