@@ -142,7 +142,7 @@ def run(command):
     try:
         return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     except FileNotFoundError:
-        raise InputError(f"{command[0]} is needed for songs that browsers do not play; install ffmpeg, or leave sound out with --audio none") from None
+        raise InputError(f"{command[0]} is needed for songs that browsers do not play; install ffmpeg, or choose --audio none") from None
 
 
 def encode(source, target, clip_seconds):
