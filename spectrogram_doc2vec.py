@@ -1,13 +1,16 @@
 """Learn one vector per song from a tree of log-mel files, until stopped. The run folder holds everything to go on from."""
 import argparse
+import os
 import signal
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from sound_eval import corpus as corpora
 from sound_eval import distribution, infer
-from sound_eval.cli import InputError, print_next, quiet_tensorflow, run_main, warn
+from sound_eval.cli import InputError, Progress, print_next, quiet_tensorflow, run_main, warn
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.monitor import Monitor
 from sound_eval.run_folder import RunFolder
@@ -98,12 +101,20 @@ def settled_state(run, corpus, config, n_new, seed):
     if not run.exists():
         return training.new_state(config, corpus, seed)
     state = run.weights()
-    if n_new:
-        first = len(corpus.names) - n_new
-        songs = [corpus.song(row) for row in range(first, len(corpus.names))]
-        print(f"{n_new} new songs: their vectors are inferred and then trained on")
-        state = training.with_new_songs(state, infer.song_vectors(infer.networks_from(state), songs, config))
-    return state
+    return training.with_new_songs(state, inferred(state, corpus, config, n_new)) if n_new else state
+
+
+def inferred(state, corpus, config, n_new):
+    """Song vectors (n_new, dim_out) of the last `n_new` songs, which are read a block at a time."""
+    print(f"{n_new} new songs: their vectors are inferred and then trained on")
+    networks, at_once, vectors = infer.networks_from(state), infer.SONGS_AT_ONCE * os.cpu_count(), []  # a group for each thread
+    rows = range(len(corpus.names))[-n_new:]
+    with Progress(n_new, "song", "inferring song vectors") as progress:
+        for first in range(0, n_new, at_once):
+            songs = [corpus.song(row) for row in rows[first : first + at_once]]
+            vectors.append(infer.song_vectors(networks, songs, config))
+            progress.update(len(songs))
+    return np.concatenate(vectors)
 
 
 def save(run, corpus, state, epoch, cost):

@@ -27,6 +27,7 @@ INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")  # the c
 FORMAT = 1  # to be raised when the same tree and keys give other inputs
 SMALLEST_DEVIATION = 1e-2  # a value that hardly moves carries no news; dividing by less would only raise its noise
 SMALL_CORPUS = 32  # songs up to which starting processes costs more than they save
+ALIGNMENT = 64  # bytes; TensorFlow copies arrays that begin anywhere else
 NAMED_IN_ERROR = 5  # unusable files that one error message names
 
 
@@ -40,9 +41,11 @@ class InputFile:
         self.file = open(path, "rb" if mode == "r" else "r+b", buffering=0)  # noqa: SIM115 - closed with the object
 
     def read(self, first=0, count=None):
-        """Rows `first` to `first + count` (count, dim), by default all."""
+        """Rows `first` to `first + count` (count, dim), by default all, in memory that TensorFlow can use as it is."""
         count = self.shape[0] - first if count is None else count
-        rows = np.empty((count, self.shape[1]), self.dtype)
+        memory = np.empty(count * self.row_bytes + ALIGNMENT, np.uint8)
+        begin = -memory.ctypes.data % ALIGNMENT
+        rows = memory[begin : begin + count * self.row_bytes].view(self.dtype).reshape(count, self.shape[1])
         view, position = memoryview(rows).cast("B"), self.offset + first * self.row_bytes
         while view:
             done = os.preadv(self.file.fileno(), [view], position)

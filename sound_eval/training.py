@@ -118,7 +118,8 @@ class Trainer:
         self.device, self.warning = choose_device(config.USE_GPU)
         self.on_device = corpus.inputs.nbytes <= config.FRAMES_ON_DEVICE_GB * 1e9
         with tf.device(self.device):
-            self.pool = tf.constant(corpus.inputs.read()) if self.on_device else None
+            # tf.constant would hold the inputs three times while it copies them
+            self.pool = tf.identity(tf.experimental.dlpack.from_dlpack(corpus.inputs.read().__dlpack__())) if self.on_device else None
         self.chunk = tf.function(self.train_chunk, jit_compile=True, reduce_retracing=False)
 
     def train_chunk(self, nets, slots, step, songs, pool, batches, n_steps, normal):
