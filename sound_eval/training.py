@@ -61,17 +61,6 @@ def network_names(state):
     return sorted(name for name in state if name.split("/")[0] in NETWORKS)
 
 
-def choose_device(use_gpu):
-    """The TensorFlow device to train on, and a warning or None: the first GPU if wanted and there, else the CPU."""
-    gpus = tf.config.list_physical_devices("GPU") if use_gpu else []
-    if not use_gpu:
-        tf.config.set_visible_devices([], "GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    warning = "USE_GPU is true, but TensorFlow finds no GPU; training on the CPU" if use_gpu and not gpus else None
-    return ("/GPU:0" if gpus else "/CPU:0"), warning
-
-
 def adam(value, gradient, m, v, step, rate):
     """One step of Adam for one tensor; `step` (scalar, or a column for rows with counts of their own) counts from 1."""
     m = BETA_1 * m + (1 - BETA_1) * gradient
@@ -101,26 +90,47 @@ def read_runs(pool, rows, normal):
 
 
 class Trainer:
-    """Trains a state on a corpus.
+    """Trains a state on a corpus, on all devices of the workers (`distribution`).
 
-    The inputs are put on the device once where they fit FRAMES_ON_DEVICE_GB, else they are read from the corpus a chunk at a time,
-    while the device computes the chunk before.
+    The inputs are put on each device once where they fit FRAMES_ON_DEVICE_GB, else they are read from the corpus a chunk at a time,
+    while the devices compute the chunk before. Raises InputError where there are too many devices for the songs.
     """
 
     def __init__(self, corpus, config, state, seed, workers=None):
         self.corpus, self.config, self.state, self.seed = corpus, config, dict(state), seed
         self.workers = workers or distribution.Alone()
-        self.own = self.workers.own(len(corpus.names))
-        self.n_songs, self.run_length = sampling.batch_shape(config, corpus.lengths[self.own])
-        self.rows_per_step = int(self.workers.total([np.float32(self.n_songs * self.run_length)])[0])  # of all workers
+        self.warning = self.workers.open(config, len(corpus.names))
+        self.n_songs, self.run_length = self.batch_shape()
+        self.rows_per_step = self.workers.n_replicas * self.n_songs * self.run_length
         self.decay = weight_decay(config, len(corpus.names))
         self.steps_per_epoch = max(1, round(config.TRAIN_STEPS_PER_SAVE / self.rows_per_step))
-        self.device, self.warning = choose_device(config.USE_GPU)
         self.on_device = corpus.inputs.nbytes <= config.FRAMES_ON_DEVICE_GB * 1e9
-        with tf.device(self.device):
-            # tf.constant would hold the inputs three times while it copies them
-            self.pool = tf.identity(tf.experimental.dlpack.from_dlpack(corpus.inputs.read().__dlpack__())) if self.on_device else None
+        self.pools = self.inputs_on_devices() if self.on_device else None
         self.chunk = tf.function(self.train_chunk, jit_compile=True, reduce_retracing=False)
+        self.chunks_at_replicas = self.workers.replicate(self.replica_chunk)
+
+    def batch_shape(self):
+        """Songs in a step of one replica and inputs of each, the same for all replicas."""
+        n_songs, n_replicas = len(self.corpus.names), self.workers.n_replicas
+        fewest = n_songs // n_replicas
+        if fewest < 2:
+            raise InputError(f"{n_songs} songs for {n_replicas} devices, expected two or more for each; start fewer workers")
+        return sampling.batch_shape(self.config, np.sort(self.corpus.lengths)[-fewest:])
+
+    def inputs_on_devices(self):
+        """All inputs (n_inputs, dim), one tensor for each device of this worker."""
+        inputs = tf.experimental.dlpack.from_dlpack(self.corpus.inputs.read().__dlpack__())  # tf.constant would hold them three times meanwhile
+        pools = []
+        for device in self.workers.devices:
+            with tf.device(device):
+                pools.append(tf.identity(inputs))
+        return pools
+
+    def replica_chunk(self, *arguments):
+        """`train_chunk` at one replica; networks, slots and costs are then averaged over all replicas."""
+        nets, slots, songs, total = self.chunk(*arguments)
+        nets, slots, total = self.workers.reduce("MEAN", (nets, slots, total))
+        return nets, slots, songs, total
 
     def train_chunk(self, nets, slots, step, songs, pool, batches, n_steps, normal):
         """`n_steps` steps in the graph. Returns networks, slots, song tables, and the sum of the costs."""
@@ -175,56 +185,61 @@ class Trainer:
         Returns the mean cost over the steps done, or None if there was none. Raises InputError where the cost is not finite.
         """
         total = done = 0
-        for pool, batches, n_steps in sampling.in_advance(self.chunks(epoch)):
+        for parts, n_steps in sampling.in_advance(self.chunks(epoch)):
             if should_stop():
                 break
-            cost = self.run_chunk(pool, batches, n_steps)
-            if self.workers.count > 1:
-                cost = self.average_networks(cost)
+            cost = self.run_chunk(parts, n_steps)
             if not np.isfinite(cost):
                 step = int(self.state["step"])
                 raise InputError(f"the cost is {cost} near step {step}; ADAM_learning_rate {self.config.ADAM_learning_rate} is likely too high")
             total, done = total + cost, done + n_steps
             on_chunk(n_steps * self.rows_per_step, cost / n_steps)
-        if self.workers.count > 1:
+        if self.workers.n_workers > 1:
             for table in (*SONG_TABLES, "step"):
-                self.state[f"songs/{table}"] = self.workers.gather(self.state[f"songs/{table}"])
+                self.workers.gather(self.state[f"songs/{table}"])
         return total / done if done else None
 
-    def average_networks(self, cost):
-        """Give the networks and their slots the means over the workers; returns that of the costs."""
-        names = [f"{part}{name}" for name in network_names(self.state) for part in ("", *(f"{slot}/" for slot in SLOTS))]
-        *means, cost = self.workers.mean([*(self.state[name] for name in names), np.float32(cost)])
-        self.state.update(zip(names, means, strict=True))
-        return float(cost)
-
     def chunks(self, epoch):
-        """The epoch's chunks: (pool or None, Batches of CHUNK_STEPS steps, how many of the steps are real)."""
-        random = sampling.epoch_random(self.seed, epoch, self.workers.rank)
+        """The epoch's chunks: (pool, Batches of CHUNK_STEPS steps) for each replica of this worker, and how many of the steps are real."""
+        randoms = [sampling.epoch_random(self.seed, epoch, replica) for replica in self.workers.replicas]
         for first in range(0, self.steps_per_epoch, CHUNK_STEPS):
             n_steps = min(CHUNK_STEPS, self.steps_per_epoch - first)
             card = ((epoch - 1) * self.steps_per_epoch + first) * self.n_songs
-            chosen = self.own[sampling.deal_songs(self.seed, len(self.own), card, n_steps, self.n_songs, self.workers.rank)]
-            shape = (self.run_length, overlap(self.config), self.config.WINDOW_SIZE, self.config.HIDE_WORDS)
-            batches = sampling.draw_batches(random, self.corpus, chosen, *shape)
-            pool, batches = (None, batches) if self.on_device else sampling.read_inputs(self.corpus, batches)
-            yield pool, padded(batches, CHUNK_STEPS), n_steps
+            yield [self.draw(index, random, card, n_steps) for index, random in enumerate(randoms)], n_steps
 
-    def run_chunk(self, pool, batches, n_steps):
-        """Train `n_steps` of `batches` and put the results into the state; returns the sum of their costs."""
+    def draw(self, index, random, card, n_steps):
+        """One chunk of one of this worker's replicas: (pool, Batches)."""
+        replica = self.workers.replicas[index]
+        own = self.workers.own(len(self.corpus.names), replica)
+        chosen = own[sampling.deal_songs(self.seed, len(own), card, n_steps, self.n_songs, replica)]
+        shape = (self.run_length, overlap(self.config), self.config.WINDOW_SIZE, self.config.HIDE_WORDS)
+        batches = sampling.draw_batches(random, self.corpus, chosen, *shape)
+        pool, batches = (self.pools[index], batches) if self.on_device else sampling.read_inputs(self.corpus, batches)
+        return pool, padded(batches, CHUNK_STEPS)
+
+    def run_chunk(self, parts, n_steps):
+        """Train `n_steps` of the `parts`, (pool, Batches) for each replica, and put the results into the state.
+
+        Returns the sum over the steps of their costs, its mean over the replicas.
+        """
+        networks, normal = (*self.networks(), np.float32(self.state["step"])), (self.state["mean"], self.state["deviation"])
+        gathered = [self.gather_songs(batches) for _, batches in parts]
+        arguments = [(*networks, songs, pool, batches, n_steps, normal) for (pool, _), (_, songs, batches) in zip(parts, gathered, strict=True)]
+        results = self.chunks_at_replicas(arguments)
+        nets, slots, _, total = results[0]
+        self.store(nets, slots, n_steps)
+        for (unique, _, _), (_, _, songs, _) in zip(gathered, results, strict=True):
+            for name, table in songs.items():
+                self.state[f"songs/{name}"][unique] = table[: len(unique)]
+        return float(total)
+
+    def gather_songs(self, batches):
+        """Rows of the songs in a chunk (n,), their part of the song tables, and the Batches with `songs` that count in it."""
         unique, rows = np.unique(batches.songs, return_inverse=True)
-        batches = batches._replace(songs=rows.reshape(batches.songs.shape))
         n_gathered = min(batches.songs.size, len(self.corpus.names))  # as many rows in every chunk, so that the graph is compiled once
         gathered = np.resize(unique, n_gathered)
         songs = {name: self.state[f"songs/{name}"][gathered] for name in (*SONG_TABLES, "step")}
-        normal = (self.state["mean"], self.state["deviation"])
-        arguments = (*self.networks(), np.float32(self.state["step"]), songs, self.pool if pool is None else pool, batches, n_steps, normal)
-        with tf.device(self.device):
-            nets, slots, songs, total = self.chunk(*tf.nest.map_structure(tf.convert_to_tensor, arguments))
-        self.store(nets, slots, n_steps)
-        for name, table in songs.items():
-            self.state[f"songs/{name}"][unique] = table.numpy()[: len(unique)]
-        return float(total)
+        return unique, songs, batches._replace(songs=rows.reshape(batches.songs.shape))
 
     def networks(self):
         """The networks and their slots, as the structures that the graph works on."""
@@ -240,9 +255,9 @@ class Trainer:
         """Put the networks and slots that come out of the graph into the state."""
         for index, net in enumerate(NETWORKS):
             for tensor, value in nets[index].items():
-                self.state[f"{net}/{tensor}"] = value.numpy()
+                self.state[f"{net}/{tensor}"] = value
                 for slot in SLOTS:
-                    self.state[f"{slot}/{net}/{tensor}"] = slots[index][slot][tensor].numpy()
+                    self.state[f"{slot}/{net}/{tensor}"] = slots[index][slot][tensor]
         self.state["step"] = self.state["step"] + n_steps
 
 

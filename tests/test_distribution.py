@@ -1,4 +1,4 @@
-"""Two workers on this machine: they reach what one reaches, and when one is killed the job ends clearly and can be resumed."""
+"""Two workers on this machine, and two devices of one worker: they reach what one reaches; a killed worker ends the job clearly."""
 import json
 import os
 import socket
@@ -9,13 +9,23 @@ import time
 import numpy as np
 import pytest
 from conftest import REPO, run_script
-from planted import write_config, write_tree
+from planted import small_config, write_config, write_tree
 
 from sound_eval import distribution
 from sound_eval.cli import InputError
 from sound_eval.run_folder import RunFolder
 
 SCRIPT = "spectrogram_doc2vec.py"
+# The script on two devices: the CPU, divided in two as TensorFlow can, in place of two GPUs.
+TWO_DEVICES = """import runpy, sys
+sys.argv = sys.argv[1:]
+from sound_eval import distribution
+def two_devices(use_gpu):
+    import tensorflow as tf
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    return ["/CPU:0", "/CPU:1"], None
+distribution.choose_devices = two_devices
+runpy.run_path(sys.argv[0], run_name="__main__")"""
 
 
 @pytest.fixture
@@ -82,6 +92,31 @@ def test_two_workers_reach_what_one_reaches_and_one_resumes_what_two_began(tree,
     assert two.epoch() == 7 and two.costs()[-1][1] < one.costs()[-1][1] + 0.05
 
 
+def run_on_two_devices(*args):
+    """The script as one process with two devices."""
+    command = [sys.executable, "-c", TWO_DEVICES, str(REPO / SCRIPT), *map(str, args)]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("on_device_gb", [4, 0])
+def test_two_devices_of_one_process_reach_what_one_reaches_and_resume_exactly(tree, tmp_path, on_device_gb):
+    config = write_config(tmp_path / "small.yaml", FRAMES_ON_DEVICE_GB=on_device_gb, TRAIN_STEPS_PER_SAVE=64 * 80)  # a chunk and a part of one
+    run_script(SCRIPT, tree, tmp_path / "one", f"--config={config}", "--epochs=6")
+    run_on_two_devices(tree, tmp_path / "two", f"--config={config}", "--epochs=6")
+    one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
+    assert two.costs()[-1][1] < one.costs()[-1][1] + 0.05
+    assert margin_of_styles(one) > 0.5 and margin_of_styles(two) > 0.8 * margin_of_styles(one)
+    steps = [run.weights()["songs/step"] for run in (one, two)]
+    assert (steps[1] > 0).all() and steps[1].sum() == pytest.approx(steps[0].sum(), rel=0.1)  # an epoch is as many pairs
+    assert two.weights()["step"] == pytest.approx(one.weights()["step"] / 2, rel=0.05)  # half of them on each device
+    for _ in range(2):
+        run_on_two_devices(tree, tmp_path / "parts", f"--config={config}", "--epochs=3")
+    for name, array in two.weights().items():
+        np.testing.assert_array_equal(RunFolder(tmp_path / "parts").weights()[name], array, err_msg=name)
+
+
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_worker_ends_the_job_and_leaves_a_folder_to_resume(tree, tmp_path, victim):
     run, config = RunFolder(tmp_path / "run"), write_config(tmp_path / "small.yaml")
@@ -125,6 +160,29 @@ def test_an_unusable_tf_config_is_an_error_that_shows_it(monkeypatch, text):
 def test_one_worker_is_alone(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}')
     alone = distribution.join(False)
-    assert alone.count == 1 and alone.chief and alone.own(3).tolist() == [0, 1, 2]
-    np.testing.assert_array_equal(alone.gather(np.arange(6, dtype=np.float32).reshape(3, 2)), [[0, 1], [2, 3], [4, 5]])
+    assert alone.open(small_config(), 12) is None
+    assert alone.n_workers == alone.n_replicas == 1 and alone.chief and alone.own(3, 0).tolist() == [0, 1, 2]
     assert alone.any(True) and not alone.any(False)
+    assert alone.replicate(lambda x, y: {"sum": x + y})([(np.float32(1), np.ones(2, np.float32))])[0]["sum"].tolist() == [2, 2]
+
+
+def test_every_row_comes_from_the_worker_that_trains_it():
+    """`gather` of two workers with two devices each, whose sums are taken here."""
+    n_songs, tables = 11, []
+    for rank in (0, 1):
+        worker = distribution.Alone()
+        worker.rank, worker.n_workers = rank, 2
+        worker.use(["a", "b"], None)
+        table = np.full((n_songs, 3), 99, np.float32)
+        for replica in worker.replicas:
+            table[worker.own(n_songs, replica)] = replica
+        worker.gather(table)  # alone it sums nothing up: what is left is its own
+        tables.append(table)
+    np.testing.assert_array_equal(sum(tables)[:, 0], np.arange(n_songs) % 4)
+
+
+def test_no_more_devices_than_songs_for_a_step(monkeypatch):
+    monkeypatch.setattr(distribution, "choose_devices", lambda use_gpu: (["/CPU:0", "/CPU:1", "/CPU:2"], "a warning"))
+    alone = distribution.Alone()
+    assert alone.open(small_config(SONGS_PER_BATCH=4), 7) == "a warning"
+    assert alone.devices == ["/CPU:0"] and alone.strategy is None
