@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from sound_eval.trees import load_array, save_array, save_text, walk
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")  # the config keys that inputs depend on
 FORMAT = 1  # to be raised when the same tree and keys give other inputs
 SMALLEST_DEVIATION = 1e-2  # a value that hardly moves carries no news; dividing by less would only raise its noise
+MOST_MESSAGES = 4096  # that a large corpus is handed to processes in
 SMALL_CORPUS = 32  # songs up to which starting processes costs more than they save
 ALIGNMENT = 64  # bytes; TensorFlow copies arrays that begin anywhere else
 NAMED_IN_ERROR = 5  # unusable files that one error message names
@@ -161,21 +163,19 @@ def fingerprint_of(tree, names, config):
 
 def build(tree, names, config, cache):
     """Write inputs.npy, starts.npy and statistics.npy (2, dim) of the songs into the folder `cache`."""
-    lengths = usable([length_of_song(tree / name, config) for name in names], names)
+    paths = [tree / name for name in names]
+    lengths = usable(list(in_processes(partial(length_of_song, config), paths, "measuring songs")), names)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     dim = input_size(config)
     path = cache / "inputs.npy"
     np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(int(starts[-1]), dim)).flush()
     sums = np.zeros((2, dim))
     problems = []
-    write = partial(write_song, path, config)
-    with Progress(len(names), "song", "reading songs") as progress:
-        for result in in_processes(write, [(tree / name, start) for name, start in zip(names, starts[:-1], strict=True)]):
-            if isinstance(result, InputError):
-                problems.append(result)
-            else:
-                sums += result
-            progress.update(1)
+    for result in in_processes(partial(write_song, path, config), list(zip(paths, starts[:-1], strict=True)), "reading songs"):
+        if isinstance(result, InputError):
+            problems.append(result)
+        else:
+            sums += result
     usable(problems, names)
     mean = sums[0] / starts[-1]
     deviation = np.sqrt(np.maximum(sums[1] / starts[-1] - mean**2, 0))
@@ -193,7 +193,7 @@ def usable(results, names):
     return results
 
 
-def length_of_song(path, config):
+def length_of_song(config, path):
     """Inputs that one log-mel file gives, from its header alone, or the InputError that it raises."""
     try:
         frames = read_log_mel(path, config.NUM_MEL_BINS, mmap_mode="r")
@@ -216,11 +216,15 @@ def write_song(inputs_path, config, path_and_start):
     return np.stack([rows.sum(0, dtype=np.float64), np.square(rows, dtype=np.float64).sum(0)])
 
 
-def in_processes(function, items):
-    """Results of `function` over `items` in order, by one process per core where there are enough of them."""
-    if len(items) <= SMALL_CORPUS:
-        yield from map(function, items)
-        return
+def in_processes(function, items, what):
+    """Results of `function` over `items` in order, by one process per core where there are enough of them; `what` is shown meanwhile."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ProcessPoolExecutor(cores) as pool:
-        yield from pool.map(function, items, chunksize=8)
+    with Progress(len(items), "song", what) as progress, ExitStack() as stack:
+        if len(items) > SMALL_CORPUS:
+            pool = stack.enter_context(ProcessPoolExecutor(cores))
+            results = pool.map(function, items, chunksize=max(8, len(items) // MOST_MESSAGES))
+        else:
+            results = map(function, items)
+        for result in results:
+            progress.update(1)
+            yield result
