@@ -25,7 +25,7 @@ from sound_eval.config import LOG_MEL_KEYS
 from sound_eval.trees import load_array, save_array, save_text, walk
 
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")  # the config keys that inputs depend on
-FORMAT = 1  # to be raised when the same tree and keys give other inputs
+FORMAT = 2  # to be raised when the same tree and keys give other inputs
 SMALLEST_DEVIATION = 1e-2  # a value that hardly moves carries no news; dividing by less would only raise its noise
 MOST_MESSAGES = 4096  # that a large corpus is handed to processes in
 SMALL_CORPUS = 32  # songs up to which starting processes costs more than they save

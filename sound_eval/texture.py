@@ -5,6 +5,7 @@ A single frame is a tenth of a second of spectrum. A summary describes every win
     mean            (n_mels)                    the spectrum
     deviation       (n_mels)                    how much it moves
     flux            (n_mels)                    mean absolute difference of neighbouring frames: how fast it moves
+    skewness        (n_mels)                    whether it moves by peaks out of quiet (positive) or by gaps in a steady sound (negative)
     modulation      (n_coarse * n_bands)        log magnitude of the modulation spectrum (the Fourier transform of each coarse band's
                                                 log-mel over time) in octaves from `LOWEST_MODULATION_HZ` up: tremolo, beat and pulse
 
@@ -20,6 +21,7 @@ FLOOR = np.log(1e-4)  # log-mel below this is inaudible beside the music; withou
 COARSE_BINS = 20  # modulation is taken of this many groups of neighbouring mel bins
 LOWEST_MODULATION_HZ = 0.5
 N_MODULATION_BANDS = 6  # octaves: 0.5-1, 1-2, 2-4, 4-8, 8-16, above 16 Hz
+STEADY = 0.1  # added to the deviation that the skewness is divided by: what hardly moves has no shape
 MODULATION_FLOOR = 1e-2  # added to magnitudes before the logarithm: 1 % modulation depth is heard as none
 BLOCK_WINDOWS = 2048  # windows summarised at once, which bounds the memory for long recordings
 
@@ -31,7 +33,7 @@ def n_windows(n_frames, window, step):
 
 def n_features(n_mels):
     """Values in one summary of `n_mels` bins."""
-    return 3 * n_mels + min(COARSE_BINS, n_mels) * N_MODULATION_BANDS
+    return 4 * n_mels + min(COARSE_BINS, n_mels) * N_MODULATION_BANDS
 
 
 def summarise(frames, window, step, frames_per_second):
@@ -56,9 +58,10 @@ def summarise_block(frames, window, step, frames_per_second):
     mean = window_sums(frames, starts, window) / window
     square = window_sums(frames * frames, starts, window) / window
     deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    third_moment = window_sums(frames**3, starts, window) / window - 3 * mean * square + 2 * mean**3
     flux = window_sums(np.abs(np.diff(frames, axis=0)), starts, window - 1) / max(window - 1, 1)
     modulation = modulation_spectrum(coarse_bins(frames), starts, window, frames_per_second)
-    return np.concatenate([mean, deviation, flux, modulation], axis=1, dtype=np.float32)
+    return np.concatenate([mean, deviation, flux, third_moment / (deviation + STEADY) ** 3, modulation], axis=1, dtype=np.float32)
 
 
 def window_sums(values, starts, length):

@@ -55,7 +55,7 @@ def add_layers(plot):
     marks = empty("marks", "x", "y", "size")
     plot.scatter("x", "y", source=marks, name="marks", size="size", fill_color=None, line_width=2)
     label = {"text_font": value("system-ui, sans-serif"), "text_font_size": "13px", "text_font_style": "bold", "text_align": "center"}
-    plate = {"background_fill_alpha": 0.82, "padding": 4, "border_radius": 6, "text_baseline": "middle", "level": "annotation"}
+    plate = {"background_fill_alpha": 0.6, "padding": 4, "border_radius": 6, "text_baseline": "middle", "level": "annotation"}
     plot.text("x", "y", "text", source=empty("names", "x", "y", "text"), name="names", **label, **plate)
 
 

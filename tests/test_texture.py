@@ -1,6 +1,7 @@
 """Summaries of windows: planted modulations land in their band, and the fast sums equal plain ones."""
 import numpy as np
 import pytest
+from scipy.stats import skew
 
 from sound_eval import texture
 
@@ -9,17 +10,18 @@ WINDOW, STEP, N_MELS = 80, 10, 40
 
 
 def plain_summary(frames, window, step):
-    """Mean, deviation and flux, window by window."""
+    """Mean, deviation, flux and skewness, window by window."""
     rows = []
     for start in range(0, len(frames) - window + 1, step):
         part = frames[start : start + window].astype(np.float64)
-        rows.append(np.concatenate([part.mean(0), part.std(0), np.abs(np.diff(part, axis=0)).mean(0)]))
+        skewness = skew(part) * (part.std(0) / (part.std(0) + texture.STEADY)) ** 3
+        rows.append(np.concatenate([part.mean(0), part.std(0), np.abs(np.diff(part, axis=0)).mean(0), skewness]))
     return np.array(rows)
 
 
 def modulation(summaries):
     """(n_windows, n_coarse, n_bands) part of the summaries."""
-    return summaries[:, 3 * N_MELS :].reshape(len(summaries), texture.COARSE_BINS, texture.N_MODULATION_BANDS)
+    return summaries[:, 4 * N_MELS :].reshape(len(summaries), texture.COARSE_BINS, texture.N_MODULATION_BANDS)
 
 
 def test_equals_the_plain_statistics():
@@ -27,7 +29,7 @@ def test_equals_the_plain_statistics():
     fast = texture.summarise(frames, WINDOW, STEP, RATE)
     plain = plain_summary(np.maximum(frames, texture.FLOOR), WINDOW, STEP)
     assert fast.shape == (texture.n_windows(500, WINDOW, STEP), texture.n_features(N_MELS))
-    np.testing.assert_allclose(fast[:, : 3 * N_MELS], plain, atol=1e-5)
+    np.testing.assert_allclose(fast[:, : 4 * N_MELS], plain, atol=1e-5)
 
 
 @pytest.mark.parametrize(("hertz", "band"), [(0.5, 0), (1, 1), (3, 2), (4, 3), (6, 3), (10, 4), (18, 5)])
@@ -38,6 +40,14 @@ def test_a_tremolo_lands_in_its_octave(hertz, band):
     assert (bands.argmax(-1) == band).all()
     np.testing.assert_allclose(bands[..., band], np.log(1 + texture.MODULATION_FLOOR), atol=0.02)  # amplitude 1 reads as 1
     assert (np.delete(bands, band, axis=-1) < bands[..., [band]] - 2).all()
+
+
+@pytest.mark.parametrize(("level", "others", "sign"), [(0, -5, 1), (-5, 0, -1)])
+def test_strokes_and_gaps_are_told_apart(level, others, sign):
+    frames = np.full((400, N_MELS), float(others))
+    frames[::10] = level  # one frame in ten: a stroke out of quiet, or a gap in a steady sound
+    skewness = texture.summarise(frames, WINDOW, STEP, RATE)[:, 3 * N_MELS : 4 * N_MELS]
+    assert (sign * skewness > 2).all()
 
 
 def test_a_tremolo_stays_in_its_mel_bins():
