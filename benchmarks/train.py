@@ -114,7 +114,8 @@ def one_pair_at_a_time():
                 shown = (random.random((*shape, 1)) >= self.config.HIDE_WORDS).astype(np.float32)
                 rows = np.concatenate([a, b], axis=1)[:, :, None]
                 others = random.integers(shape[1], size=(shape[0], 2, shape[1]))
-                yield None, sampling.Batches(songs, rows, positions=rows, least=songs, shown=shown, others=others), training.CHUNK_STEPS
+                batches = sampling.Batches(songs, rows, positions=rows, least=songs, shown=shown, others=others)
+                yield [(self.pools[0], batches)], training.CHUNK_STEPS
 
         def cost_and_gradients(self, nets, song_vectors, inputs, batch):
             n = self.n_songs

@@ -57,6 +57,13 @@ def test_escape_clears_filters_first_and_then_the_song(page):
     assert page.is_hidden("#card")
 
 
+def test_a_click_leaves_no_frame_round_the_window(page):
+    click_song(page, 2)
+    deepest = "(() => { let at = document.activeElement; while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement; return at; })()"
+    assert "bk-events" in page.evaluate(f"{deepest}.className")
+    assert page.evaluate(f"getComputedStyle({deepest}).outlineStyle") == "none"
+
+
 def test_keys_typed_into_the_search_are_text(page):
     click_song(page, 3)
     page.keyboard.press("/")
@@ -98,6 +105,10 @@ def test_selected_song_is_moved_out_from_under_the_card(map_context, map_dir):
             place, card = page.evaluate("row => soundEval.positionOf(row)", row), page.locator("#card").bounding_box()
             assert 0 < place["x"] < 390 and 50 < place["y"] < card["y"]
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.click("#panel-toggle")
+        assert page.is_visible("#search")
+        page.evaluate("soundEval.select(3)")  # the card and the open panel would cover the map
+        assert page.is_hidden("#search") and page.get_attribute("#panel-toggle", "aria-expanded") == "false"
         assert watched.errors == []
 
 

@@ -2,7 +2,7 @@
 "use strict";
 
 soundEval.panel = (() => {
-  const { songs, state, colours, filters, byId, emit } = soundEval;
+  const { songs, state, colours, filters, byId, emit, on } = soundEval;
   const { element } = soundEval.card;
   const MOST_VALUES = 200; // rows that a list shows at once
 
@@ -119,10 +119,14 @@ soundEval.panel = (() => {
   for (const id of ["filter-low", "filter-high"]) {
     byId(id).addEventListener("change", () => filters.between(byId("filter-column").value, Number(byId("filter-low").value), Number(byId("filter-high").value)));
   }
-  byId("panel-toggle").addEventListener("click", ({ currentTarget }) => {
-    const shown = byId("panel").classList.toggle("open");
-    currentTarget.setAttribute("aria-expanded", String(shown));
-  });
+  /** On a narrow window the panel is folded up until it is asked for, and again when a song's card needs the room. */
+  function unfold(wanted) {
+    byId("panel").classList.toggle("open", wanted);
+    byId("panel-toggle").setAttribute("aria-expanded", String(wanted));
+  }
+
+  byId("panel-toggle").addEventListener("click", () => unfold(!byId("panel").classList.contains("open")));
+  on("selected", () => state.selected >= 0 && unfold(false));
 
   return { fillControls, showLegend, showFilters, showCentral };
 })();

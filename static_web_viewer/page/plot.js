@@ -34,8 +34,9 @@ soundEval.plot = (() => {
 
   async function start() {
     if (isSoftware()) data.songs.figure.doc.roots[0].attributes.output_backend = "canvas";
-    await Bokeh.embed.embed_item(data.songs.figure, element);
+    const views = await Bokeh.embed.embed_item(data.songs.figure, element);
     figure = Bokeh.documents[0].roots()[0];
+    views.get(figure).canvas.events_el.style.outline = "none"; // a frame round the whole window after every click
     NDArray = layer("songs").data_source.data.colour.constructor;
     layer("songs").glyph.radius = { value: pointSize / 2, units: "screen" };
     layer("doubts").glyph.radius = { value: (pointSize / 2) * HOLE, units: "screen" };
