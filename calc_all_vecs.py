@@ -94,7 +94,7 @@ def main():
     """Read the run, write the tree and the song vectors."""
     args = parse_arguments()
     run = RunFolder(args.run_dir)
-    config, weights = run.config(), run.weights()
+    config, weights = run.config(), corpora.read_weights(run)
     networks = infer.networks_from(weights)
     names = corpora.list_songs(args.vectors_dir)
     means, failed = write_words(args, networks, config, names)

@@ -100,7 +100,7 @@ def settled_state(run, corpus, config, n_new, seed):
 
     if not run.exists():
         return training.new_state(config, corpus, seed)
-    state = run.weights()
+    state = corpora.read_weights(run)
     return training.with_new_songs(state, inferred(state, corpus, config, n_new)) if n_new else state
 
 

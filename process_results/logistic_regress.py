@@ -42,8 +42,10 @@ def features_of(args, names):
 
 def random_weights(args, names):
     """The vectors that the run's model gives before training, where the vectors lie in a run folder with its weights."""
+    from sound_eval.corpus import read_weights
+
     run = RunFolder(args.vectors.parent)
-    weights = run.weights() if run.exists() else {}
+    weights = read_weights(run) if run.exists() else {}
     if "mean" not in weights:
         return {}
     from sound_eval.untrained import inputs_of, untrained_vectors

@@ -112,6 +112,15 @@ def input_size(config):
     return texture.n_features(config.NUM_MEL_BINS) if config.TEXTURE_SECONDS else config.NUM_MEL_BINS
 
 
+def read_weights(run):
+    """The arrays of a run folder's last save; raises InputError where its networks were made for other inputs than there are now."""
+    weights, expected = run.weights(), input_size(run.config())
+    size = len(weights.get("mean", range(expected)))
+    if size != expected:
+        raise InputError(f"{run.path}: its networks take inputs of {size} values, and this version makes {expected}; train into another run folder")
+    return weights
+
+
 def network_inputs(frames, config):
     """Inputs (n, dim) float32 of the log-mel `frames` (n_frames, n_mels) of one song."""
     if config.TEXTURE_SECONDS == 0:

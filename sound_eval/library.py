@@ -120,8 +120,9 @@ def document_vectors(run, paths):
     Raises InputError where a file cannot be decoded or the run folder has no weights.
     """
     from sound_eval import infer
+    from sound_eval.corpus import read_weights
 
-    config, networks = run.config(), infer.networks_from(run.weights())
+    config, networks = run.config(), infer.networks_from(read_weights(run))
     inputs = [inputs_of_file(path, config) for path in paths]
     return infer.song_vectors(networks, inputs, config) + infer.mean_words(networks, inputs)
 

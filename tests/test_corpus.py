@@ -1,6 +1,7 @@
 """The corpus: rows belong to their songs, the cache is reused and renewed, unusable files are named."""
 import numpy as np
 import pytest
+from conftest import write_run_folder
 from planted import small_config, write_tree
 
 from sound_eval import corpus as corpora
@@ -78,3 +79,14 @@ def test_a_cache_cut_short_is_an_error_that_says_what_to_do(tmp_path):
         file.truncate(1000)
     with pytest.raises(InputError, match="ends before row"):
         corpus.inputs.read()
+
+
+def test_networks_for_inputs_of_another_size_are_an_error_that_says_so(tmp_path):
+    size = corpora.input_size(small_config())
+    for mean in (size, size - 12):
+        run = write_run_folder(tmp_path / str(mean), np.zeros((2, 4)), ["a.npy", "b.npy"], small_config(), weights={"mean": np.zeros(mean)})
+        if mean == size:
+            assert len(corpora.read_weights(run)["mean"]) == size
+        else:
+            with pytest.raises(InputError, match=f"inputs of {mean} values, and this version makes {size}"):
+                corpora.read_weights(run)
