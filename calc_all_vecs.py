@@ -8,8 +8,9 @@ import numpy as np
 from sound_eval import corpus as corpora
 from sound_eval import infer
 from sound_eval.cli import InputError, Progress, print_next, run_main, warn
+from sound_eval.library import save_song_vectors
 from sound_eval.run_folder import RunFolder
-from sound_eval.trees import save_array, save_music_list
+from sound_eval.trees import save_array
 
 EXAMPLE = """example:
   python calc_all_vecs.py example_vectors/ example_outs/ example_word_vectors/ --song-vectors example_word_vectors/songs.npy
@@ -85,8 +86,7 @@ def write_song_vectors(args, run, weights, networks, config, means):
     if args.kind != "mean-words":
         songs, inferred = song_rows(args, run, weights, networks, config, means)
         vectors = songs + words if args.kind == "sum" else songs
-    save_array(args.song_vectors, vectors.astype(np.float32))
-    save_music_list(args.song_vectors.parent / "music_list.txt", list(means))
+    save_song_vectors(args.song_vectors, list(means), vectors, args.kind, networks)
     print(f"{args.song_vectors}: {len(means)} song vectors ({inferred} inferred), {args.kind}; songs in music_list.txt beside it")
 
 

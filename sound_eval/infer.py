@@ -13,6 +13,7 @@ Conventions
 `Networks` holds NumPy arrays as a save publishes them. Inputs are not normalised, (n, dim) per song; vectors are (n_songs, dim_out) float32.
 Global pairs need inputs of other songs: `references` (n_references, dim_out) are context vectors of inputs drawn evenly from the training corpus.
 """
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from sound_eval.cli import InputError
 from sound_eval.corpus import overlap
 from sound_eval.sampling import least_distance
 
+KINDS = ("sum", "mean-words", "song-only")  # of vectors per song: the document vector, or one of its two parts alone
 N_REFERENCES = 256  # context vectors that stand for the whole corpus
 MOST_INPUTS = 256  # inputs of a song that a solution looks at
 MOST_MEAN_INPUTS = 1024  # inputs that a mean word vector is taken over, evenly spaced
@@ -59,6 +61,13 @@ class Networks:
         """Vectors of not normalised inputs, a block at a time."""
         blocks = [inputs[i : i + BLOCK_INPUTS] for i in range(0, len(inputs), BLOCK_INPUTS)]
         return np.concatenate([self.encode_block(net, block) for block in blocks])
+
+    def digest(self):
+        """A short text that differs for other networks: vectors compare with each other only where it is the same."""
+        digest = hashlib.sha256()
+        for array in (*(net[name] for net in (self.net_1, self.net_2) for name in sorted(net)), self.mean, self.deviation):
+            digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+        return digest.hexdigest()[:16]
 
     def encode_block(self, net, inputs):
         """`encode` at once."""
@@ -118,6 +127,14 @@ def corpus_words(networks, corpus):
         words = networks.words(corpus.inputs.take(np.concatenate(rows)))
         means.append(np.add.reduceat(words, np.cumsum(n) - n, axis=0) / n[:, None])
     return np.concatenate(means).astype(np.float32)
+
+
+def vectors_of_kind(kind, networks, songs, config):
+    """Vectors (n_songs, dim_out) of one of KINDS for `songs`, a sequence of inputs (n, dim), known to the run or not."""
+    if kind == "song-only":
+        return song_vectors(networks, songs, config)
+    words = mean_words(networks, songs)
+    return words if kind == "mean-words" else words + song_vectors(networks, songs, config)
 
 
 def song_vectors(networks, songs, config):

@@ -1,7 +1,10 @@
 """The songs of a run as one searches them: names, unit vectors and labels side by side, and songs found as a person names them.
 
 Row i of `names`, `vectors` and `unit` (n_songs, dim) and the labels belong to one song, line i of the music list.
+A file of song vectors, `songs.npy`, has music_list.txt beside it, and `songs.npy.json` with its `kind` (of infer.KINDS) and the digest of the
+`networks` that made it: only by the same networks, and as the same kind, does a file from outside get a vector that compares with them.
 """
+import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +16,7 @@ from sound_eval.cli import InputError
 from sound_eval.listing import Entry
 from sound_eval.run_folder import RunFolder
 from sound_eval.songs import find_song
-from sound_eval.trees import audio_name, load_array, read_music_list
+from sound_eval.trees import audio_name, load_array, read_music_list, save_array, save_music_list, save_text
 from sound_eval.vectors import Rules, unit_vectors
 
 
@@ -30,7 +33,8 @@ class Library:
 
     def __init__(self, run_dir, song_vectors=None, metadata=None, audio_dir=None):
         self.run, self.metadata, self.audio_dir = RunFolder(run_dir), metadata, audio_dir
-        names, vectors = read_song_vectors(Path(song_vectors)) if song_vectors else (self.run.music_list(), self.run.vectors())
+        self.song_vectors = Path(song_vectors) if song_vectors else None
+        names, vectors = read_song_vectors(self.song_vectors) if song_vectors else (self.run.music_list(), self.run.vectors())
         self.names, self.vectors, self.unit = [audio_name(name) for name in names], vectors, unit_vectors(vectors)
 
     @cached_property
@@ -70,10 +74,7 @@ class Library:
 
     def infer(self, path):
         """The unit vector (dim,) of an audio file that the run need not have seen. Raises InputError where it cannot be decoded."""
-        vector = document_vectors(self.run, [path])[0]
-        if len(vector) != self.unit.shape[1]:
-            raise InputError(f"the vectors have {self.unit.shape[1]} values and those of {self.run.path} {len(vector)}; are they of another run?")
-        return unit_vectors(vector)
+        return unit_vectors(document_vectors(self.run, [path], self.song_vectors)[0])
 
     def song(self, row):
         """A song of the run as a query."""
@@ -114,17 +115,44 @@ def read_song_vectors(path):
     return names, vectors
 
 
-def document_vectors(run, paths):
-    """Document vectors (n, dim) of audio files, inferred with the networks of a run: song vector + mean word vector, as the run's own are.
+def save_song_vectors(path, names, vectors, kind, networks):
+    """Write vectors (n_songs, dim) with what belongs beside them; what says how they were made is there only while all of it is."""
+    path.with_name(path.name + ".json").unlink(missing_ok=True)
+    save_array(path, np.asarray(vectors, np.float32))
+    save_music_list(path.with_name("music_list.txt"), names)
+    save_text(path.with_name(path.name + ".json"), json.dumps({"kind": kind, "networks": networks.digest()}) + "\n")
 
-    Raises InputError where a file cannot be decoded or the run folder has no weights.
+
+def kind_of(path, run, networks):
+    """The kind of the song vectors at `path`. Raises InputError where it is not known, or where other networks than the run's made them."""
+    from sound_eval.infer import KINDS
+
+    if path.resolve() == run.vectors_path().resolve():
+        return "sum"
+    remedy = "make it anew with calc_all_vecs.py --song-vectors, or ask for songs of its music_list.txt"
+    try:
+        made = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
+        kind, digest = made["kind"], made["networks"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        kind = digest = None
+    if kind not in KINDS:
+        raise InputError(f"{path}: no {path.name}.json beside it tells what vectors these are, and so what to compare an audio file by; {remedy}")
+    if digest != networks.digest():
+        raise InputError(f"{path}: made by other networks than those that {run.path} has now, so an audio file cannot be compared; {remedy}")
+    return kind
+
+
+def document_vectors(run, paths, song_vectors=None):
+    """Vectors (n, dim) of audio files, inferred with the networks of a run, such as compare with the run's own or with those of `song_vectors`.
+
+    Raises InputError where a file cannot be decoded, the run folder has no weights, or nothing compares with `song_vectors`.
     """
     from sound_eval import infer
     from sound_eval.corpus import read_weights
 
     config, networks = run.config(), infer.networks_from(read_weights(run))
-    inputs = [inputs_of_file(path, config) for path in paths]
-    return infer.song_vectors(networks, inputs, config) + infer.mean_words(networks, inputs)
+    kind = kind_of(song_vectors, run, networks) if song_vectors else "sum"
+    return infer.vectors_of_kind(kind, networks, [inputs_of_file(path, config) for path in paths], config)
 
 
 def inputs_of_file(path, config):

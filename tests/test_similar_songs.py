@@ -13,6 +13,7 @@ from planted import write_config
 from sound_eval.cli import InputError
 from sound_eval.library import Library
 from sound_eval.listing import Entry, as_csv
+from sound_eval.run_folder import RunFolder
 from sound_eval.songs import Durations, find_song, nearest_names, seconds_from_text
 from sound_eval.trees import audio_name, save_array, save_music_list, walk
 from sound_eval.vectors import Cosine, Rules, Selection, first, ranked
@@ -434,9 +435,31 @@ def test_a_file_that_is_no_audio_is_one_line(run_script, trained_run, tmp_path):
         assert done.returncode == 1 and message.startswith(f"error: {tmp_path / name}: ") and "Traceback" not in done.stderr
 
 
-def test_vectors_of_another_run_are_named(run_script, trained_run, audio_folder, names, tmp_path):
-    save_array(tmp_path / "other.npy", np.eye(len(names), dtype=np.float32))
-    save_music_list(tmp_path / "music_list.txt", names)
-    encode(planted_sound("chord", 1, 3), tmp_path / "new.wav")
-    done = run_script(SCRIPT, "near", trained_run, tmp_path / "new.wav", "--song-vectors", tmp_path / "other.npy", check=False)
-    assert done.returncode == 1 and "the vectors have 24 values and those of" in done.stderr and "another run?" in done.stderr
+@pytest.mark.parametrize("kind", ["sum", "mean-words", "song-only"])
+def test_a_new_file_gets_the_kind_of_vector_that_it_is_compared_with(run_script, trained_run, audio_folder, names, tmp_path, kind):
+    songs, tree = tmp_path / "songs.npy", trained_run.parent / "vectors"
+    run_script("calc_all_vecs.py", tree, trained_run, tmp_path / "words", "--song-vectors", songs, f"--{kind}", "--infer-all")
+    for row in (0, 7):
+        copy = tmp_path / f"copy {row}{names[row][-4:]}"
+        copy.write_bytes((audio_folder / names[row]).read_bytes())
+        (answer,) = json.loads(run_script(SCRIPT, "near", trained_run, copy, "--song-vectors", songs, "--top=24", "--json").stdout)
+        assert {song["row"]: song["similarity"] for song in answer["songs"]}[row] > 0.9999
+
+
+def test_a_new_file_is_not_compared_with_vectors_of_unknown_making(run_script, trained_run, tmp_path):
+    run, new = RunFolder(trained_run), tmp_path / "new.wav"
+    encode(planted_sound("chord", 1, 3), new)
+
+    def near(song, vectors):
+        return run_script(SCRIPT, "near", trained_run, song, "--song-vectors", vectors, "--top=3", "--json", check=False)
+
+    save_array(tmp_path / "mine.npy", run.vectors())
+    save_music_list(tmp_path / "music_list.txt", run.music_list())
+    done = near(new, tmp_path / "mine.npy")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "no mine.npy.json beside it" in done.stderr and "calc_all_vecs.py" in done.stderr
+    assert near("0", tmp_path / "mine.npy").returncode == 0, "its own songs need no networks"
+    (tmp_path / "mine.npy.json").write_text('{"kind": "sum", "networks": "0123456789abcdef"}')
+    done = near(new, tmp_path / "mine.npy")
+    assert done.returncode == 1 and "made by other networks than those that" in done.stderr
+    assert near(new, run.vectors_path()).stdout == run_script(SCRIPT, "near", trained_run, new, "--top=3", "--json").stdout
+    assert "no vector_at_1.npy.json" in near(new, run.vectors_path(1)).stderr, "an earlier epoch"
