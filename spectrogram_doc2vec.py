@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,25 @@ def train(args, run, trainer, corpus, stop):
     return epoch
 
 
+def begin(args, run, workers, present, config):
+    """Everything up to the first step: the names of the songs, their corpus, and a trainer; the run folder is then begun."""
+    check_config(config, run)  # only under the lock does the folder stand still
+    names, n_new = settled_songs(args, run, present)
+    corpus = workers.in_turn(lambda: corpora.open_corpus(args.vectors_dir, names, config, run.path / "cache"))
+    print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
+
+    from sound_eval import training  # TensorFlow, after everything that can be said without it
+
+    state = settled_state(run, corpus, config, n_new, args.seed)
+    workers.check_same("\n".join([to_yaml(config), str(args.seed), str(state["step"]), *names]), "the song list, configuration, seed or run folder")
+    trainer = training.Trainer(corpus, config, state, args.seed, workers)
+    if trainer.warning:
+        warn(trainer.warning)
+    if workers.chief:
+        run.start(config, names)
+    return names, corpus, trainer
+
+
 def main():
     """Train as the command line says."""
     began = time.monotonic()
@@ -188,22 +208,8 @@ def main():
     config = settled_config(args, run)
     quiet_tensorflow()
     workers = distribution.join(config.USE_GPU)
-    if workers.chief:
-        run.lock()
-    check_config(config, run)  # only under the lock does the folder stand still
-    names, n_new = settled_songs(args, run, present)
-    corpus = workers.in_turn(lambda: corpora.open_corpus(args.vectors_dir, names, config, run.path / "cache"))
-    print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
-
-    from sound_eval import training  # TensorFlow, after everything that can be said without it
-
-    state = settled_state(run, corpus, config, n_new, args.seed)
-    workers.check_same("\n".join([to_yaml(config), str(args.seed), str(state["step"]), *names]), "the song list, configuration, seed or run folder")
-    if workers.chief:
-        run.start(config, names)
-    trainer = training.Trainer(corpus, config, state, args.seed, workers)
-    if trainer.warning:
-        warn(trainer.warning)
+    with run.beginning() if workers.chief else nullcontext():
+        names, corpus, trainer = begin(args, run, workers, present, config)
     epoch = train(args, run, trainer, corpus, stop)
     if not epoch:
         print("stopped before the first step: nothing to save")

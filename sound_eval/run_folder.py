@@ -15,7 +15,9 @@ import fcntl
 import io
 import os
 import re
+import shutil
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +149,19 @@ class RunFolder:
             os.close(descriptor)
             raise InputError(f"{self.path}: another training is writing to this folder; stop it or give another folder") from None
         self.lock_descriptor = descriptor
+
+    @contextmanager
+    def beginning(self):
+        """Take the lock; where what is done inside fails, all that came into the folder since is removed, as are the folders made for it."""
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        before = set() if made else set(os.listdir(self.path))
+        self.lock()
+        try:
+            yield
+        except BaseException:
+            for name in set(os.listdir(self.path)) - before:
+                path = self.path / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for folder in made:
+                folder.rmdir()
+            raise

@@ -148,6 +148,14 @@ def test_workers_that_see_different_songs_are_told(tree, tmp_path):
     assert any("song list" in log for log in logs) and not RunFolder(tmp_path / "run").exists()
 
 
+def test_more_devices_than_songs_leave_no_run_folder(tmp_path):
+    write_tree(tmp_path / "tree", 3)
+    config = write_config(tmp_path / "small.yaml")
+    statuses, logs = ends(start_workers(tmp_path, [tmp_path / "tree"] * 2, tmp_path / "run", f"--config={config}"), tmp_path)
+    assert statuses == [1, 1] and "error: 3 songs for 2 devices" in logs[0]
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     "text", ["no json", "[]", '{"cluster": {"worker": ["a:1"]}, "task": {"index": 3}}', '{"cluster": {"ps": []}, "task": {"index": 0}}']
 )

@@ -219,6 +219,16 @@ def test_bad_trees_are_one_clear_line(tree, config, tmp_path, spoil, message):
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_tree_leaves_folders_as_they_were(tree, config, tmp_path):
+    nan_inside(tree)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("of my own")
+    for run in (tmp_path / "new" / "er" / "run", tmp_path / "mine"):
+        assert run_script(SCRIPT, tree, run, f"--config={config}", check=False).returncode == 1
+    assert not (tmp_path / "new").exists() and os.listdir(tmp_path / "mine") == ["notes.txt"]
 
 
 def test_songs_shorter_than_the_window_train(tmp_path, config):
