@@ -201,6 +201,22 @@ def test_colours_stay_apart_for_every_eye(map_context, map_dir, theme, vision):
     assert len(palette) == 8 and gaps.min() > 14  # 2.3 is just noticeable
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colours_of_numbers_stand_out_from_the_ground_in_order(map_context, map_dir, theme):
+    """Lightness goes one way along the scale, and a contrast of 3:1 (WCAG 2.2, 1.4.11), here in lightness, is left at its faint end."""
+    with opened(map_context, (map_dir / "index.html").as_uri(), scheme=theme) as (page, _):
+        page.select_option("#color-by", "distance_to_selected")
+        page.evaluate("soundEval.select(4)")
+        near_first = np.argsort(page.evaluate("Array.from(soundEval.distances(4))"))
+        drawn = [f"#{colours(page, 24)[row] >> 8:06x}" for row in near_first]
+        ground = page.evaluate("getComputedStyle(document.body).getPropertyValue('--ground').trim()")
+    lightness = np.array([lab(css, "normal")[0] for css in [ground, *drawn]])
+    gaps = np.abs(lightness[1:] - lightness[0])
+    assert len(set(drawn)) > 8 and (np.diff(gaps) <= 0).all()
+    least, most = sorted(((lightness[[0, -1]] + 16) / 116) ** 3 + 0.05)
+    assert most / least >= 3
+
+
 def test_themes_follow_the_system(map_context, map_dir):
     with opened(map_context, (map_dir / "index.html").as_uri(), scheme="dark") as (page, watched):
         dark = colours(page, 24)

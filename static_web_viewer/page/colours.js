@@ -17,6 +17,7 @@ soundEval.colours = (() => {
   const GREYED = { light: "#d4d8de70", dark: "#3a3f4870" };
   // viridis, the colour map of matplotlib (CC0), from dark to bright
   const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
+  const PART = { light: [0, 0.58], dark: [1, 0.345] }; // of viridis, most striking end first: its contrast with the ground is 3:1 or more (WCAG 2.2, 1.4.11)
   const RAMP_STEPS = 256;
   const DOUBTFUL = 0.5; // trust below which a song's surroundings on the map mislead
   const HOLLOW = 20_000; // songs up to which their points are hollow; with more, the holes are too small to see and take as long to draw as the points
@@ -33,22 +34,21 @@ soundEval.colours = (() => {
     return Number.parseInt(hex.length === 6 ? `${hex}ff` : hex, 16);
   }
 
-  /** One colour for each of RAMP_STEPS steps from the first to the last stop. */
-  function ramp(stops) {
+  /** RAMP_STEPS colours of viridis from one place in it to another. */
+  function ramp(from, to) {
     return Uint32Array.from({ length: RAMP_STEPS }, (_, step) => {
-      const place = (step / (RAMP_STEPS - 1)) * (stops.length - 1);
-      const left = Math.min(Math.floor(place), stops.length - 2);
-      const [from, to] = [parse(stops[left]), parse(stops[left + 1])];
-      const mix = (shift) => Math.round(((from >>> shift) & 255) * (left + 1 - place) + ((to >>> shift) & 255) * (place - left));
+      const place = (from + (step / (RAMP_STEPS - 1)) * (to - from)) * (VIRIDIS.length - 1);
+      const left = Math.min(Math.floor(place), VIRIDIS.length - 2);
+      const [here, there] = [parse(VIRIDIS[left]), parse(VIRIDIS[left + 1])];
+      const mix = (shift) => Math.round(((here >>> shift) & 255) * (left + 1 - place) + ((there >>> shift) & 255) * (place - left));
       return ((mix(24) << 24) | (mix(16) << 16) | (mix(8) << 8) | 255) >>> 0;
     });
   }
 
-  const brightening = ramp(VIRIDIS);
-  const darkening = ramp(VIRIDIS.toReversed());
+  const ramps = Object.fromEntries(Object.entries(PART).map(([name, [most, least]]) => [name, { down: ramp(most, least), up: ramp(least, most) }]));
 
-  /** What is near or much stands out from the ground: bright on dark, dark on bright. */
-  const rampOf = (nearFirst) => (nearFirst === dark.matches ? darkening : brightening);
+  /** What is near or much stands out most from the ground. */
+  const rampOf = (nearFirst) => ramps[theme()][nearFirst ? "down" : "up"];
 
   const toCss = (colour) => `#${colour.toString(16).padStart(8, "0")}`;
 
