@@ -63,17 +63,20 @@ def print_next(*command):
 class Progress:
     """A progress display over `total` items on stderr: a bar on a terminal, plain lines on a pipe.
 
+    With a `delay` in seconds nothing is shown of what takes no longer, and the bar is gone at the end: for work in between other lines.
+
     >>> with Progress(total=3, unit="song", what="reading") as progress:
     ...     progress.update(1)
     """
 
-    def __init__(self, total, unit, what, stream=None):
+    def __init__(self, total, unit, what, stream=None, delay=0):
         self.total, self.unit, self.what = total, unit, what
         self.stream = stream or sys.stderr
         self.done = 0
         self.start = self.last_line = time.monotonic()
         self.note = ""
-        self.bar = tqdm(total=total, unit=unit, desc=what, file=self.stream, dynamic_ncols=True) if self.stream.isatty() else None
+        options = {"dynamic_ncols": True, "delay": delay, "leave": not delay}
+        self.bar = tqdm(total=total, unit=unit, desc=what, file=self.stream, **options) if self.stream.isatty() else None
 
     def update(self, count, note=""):
         """`count` more items are done; `note` is shown behind the figures."""

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from sound_eval.cli import InputError
+from sound_eval.cli import InputError, Progress
 from sound_eval.corpus import overlap
 from sound_eval.sampling import least_distance
 
@@ -36,6 +36,7 @@ SONGS_AT_ONCE = 64
 BLOCK_INPUTS = 16384  # inputs encoded at once
 NEWTON_STEPS = 30  # convergence takes about five; the bound is for the pathological
 TOLERANCE = 1e-4  # largest gradient component at which a song counts as solved
+PROGRESS_DELAY = 2.0  # seconds that a save may take without a word
 HALVINGS = 12  # of a Newton step that does not lower the cost
 
 
@@ -121,11 +122,13 @@ def corpus_words(networks, corpus):
     counts = np.minimum(corpus.lengths, most)
     block = max(1, BLOCK_INPUTS // most)
     means = []
-    for first in range(0, len(counts), block):
-        n = counts[first : first + block]
-        rows = [start + evenly(length, most) for start, length in zip(corpus.starts[first:], corpus.lengths[first : first + block], strict=False)]
-        words = networks.words(corpus.inputs.take(np.concatenate(rows)))
-        means.append(np.add.reduceat(words, np.cumsum(n) - n, axis=0) / n[:, None])
+    with Progress(len(counts), "song", "mean word vectors", delay=PROGRESS_DELAY) as progress:
+        for first in range(0, len(counts), block):
+            n = counts[first : first + block]
+            rows = [start + evenly(length, most) for start, length in zip(corpus.starts[first:], corpus.lengths[first : first + block], strict=False)]
+            words = networks.words(corpus.inputs.take(np.concatenate(rows)))
+            means.append(np.add.reduceat(words, np.cumsum(n) - n, axis=0) / n[:, None])
+            progress.update(len(n))
     return np.concatenate(means).astype(np.float32)
 
 

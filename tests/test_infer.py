@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 from sound_eval import corpus as corpora
 from sound_eval import infer
+from sound_eval.cli import Progress
 
 DIM, OUT = 12, 8
 CONFIG = small_config(HIDE_WORDS=0.5, SONG_L2=0.1)
@@ -96,3 +97,19 @@ def test_words_of_a_corpus_equal_those_of_its_songs(networks, monkeypatch, tmp_p
     monkeypatch.setattr(infer, "MOST_INPUTS_OF_ALL", 1)  # as in a corpus of millions
     expected = [networks.words(song[infer.evenly(len(song), infer.LEAST_MEAN_INPUTS)]).mean(0) for song in songs]
     np.testing.assert_allclose(infer.corpus_words(networks, corpus), expected, atol=1e-6)
+
+
+def test_words_of_a_corpus_show_how_far_they_are(networks, monkeypatch, tmp_path):
+    write_tree(tmp_path / "tree", 9)
+    corpus = corpora.open_corpus(tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache")
+    bars, start = [], Progress.__init__
+
+    def noted(self, *args, **kwargs):
+        bars.append(self)
+        start(self, *args, **kwargs)
+
+    monkeypatch.setattr(Progress, "__init__", noted)
+    monkeypatch.setattr(infer, "BLOCK_INPUTS", 300)
+    monkeypatch.setattr(infer, "MOST_MEAN_INPUTS", 150)
+    infer.corpus_words(networks, corpus)
+    assert [(bar.done, bar.total) for bar in bars] == [(9, 9)]
