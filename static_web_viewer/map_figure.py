@@ -1,11 +1,10 @@
 """The Bokeh figure of the map: layers without data, which the page fills and colours.
 
 Layers from the back: links (from the selected song to its nearest), trail (songs played), songs, doubts (songs whose
-surroundings on the map are not to be trusted), marks (the selected song and its nearest), names (of clusters).
+surroundings on the map are not to be trusted), marks (the selected song and its nearest).
 Axes, grids and toolbar are left out: positions on the map have no unit. The page drives the tools.
 """
 import numpy as np
-from bokeh.core.properties import value
 from bokeh.embed import json_item
 from bokeh.models import BoxSelectTool, ColumnDataSource, LassoSelectTool, PanTool, Range1d, WheelZoomTool
 from bokeh.plotting import figure
@@ -54,9 +53,6 @@ def add_layers(plot):
     plot.circle("x", "y", radius=1, radius_units="screen", source=empty("doubts", "x", "y"), name="doubts", line_color=None)
     marks = empty("marks", "x", "y", "size")
     plot.scatter("x", "y", source=marks, name="marks", size="size", fill_color=None, line_width=2)
-    label = {"text_font": value("system-ui, sans-serif"), "text_font_size": "13px", "text_font_style": "bold", "text_align": "center"}
-    plate = {"background_fill_alpha": 0.6, "padding": 4, "border_radius": 6, "text_baseline": "middle", "level": "annotation"}
-    plot.text("x", "y", "text", source=empty("names", "x", "y", "text"), name="names", **label, **plate)
 
 
 def empty(name, *columns):

@@ -13,7 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 PAGE = Path(__file__).resolve().parent / "page"
 # In the order in which they use each other.
-SCRIPTS = ("core", "songs", "filters", "colours", "distance", "plot", "player", "card", "search", "panel", "files", "walk", "link", "main")
+SCRIPTS = (
+    *("core", "songs", "filters", "colours", "distance", "plot", "player", "card", "room", "names"),
+    *("search", "panel", "files", "walk", "link", "main"),
+)
 
 POLICY = (
     "default-src 'none'",

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { data, songs, state, plot, player, card, panel, colours, filters, walk, link, on, emit, byId } = soundEval;
+  const { data, songs, state, plot, player, card, names, panel, colours, filters, walk, link, on, emit, byId } = soundEval;
   const REACH = { mouse: 10, touch: 22 }; // pixels from a point that still count as on it
 
   soundEval.select = (row) => {
@@ -21,6 +21,7 @@
     plot.mark(card.nearest());
     plot.refit();
     if (state.selected >= 0) plot.reveal(state.selected);
+    names.place();
     if (state.colourBy === colours.DISTANCE) emit("colour");
     link.write();
   }
@@ -65,6 +66,7 @@
     on("filter", panel.showFilters);
     on("filter", panel.showCentral);
     plot.onTap((x, y) => soundEval.select(plot.songAt(x, y, matchMedia("(pointer: coarse)").matches ? REACH.touch : REACH.mouse)));
+    plot.onMoved(names.place);
     plot.onDrawn((drawn) => filters.set("drawn", drawn));
     plot.element.addEventListener("pointermove", tip);
     plot.element.addEventListener("pointerleave", () => { byId("tooltip").hidden = true; });
@@ -81,6 +83,7 @@
     listen();
     panel.showFilters();
     panel.showLegend();
+    for (const part of [plot.element, byId("panel"), byId("card")]) new ResizeObserver(names.place).observe(part);
     soundEval.distance.receive(await soundEval.load("vectors"));
     if (address) link.read();
   }

@@ -43,8 +43,6 @@ soundEval.plot = (() => {
     whole();
     paint();
     if (!colours.doubtsAreFaint) doubt(); // else they are painted
-    const { clusters } = data.songs;
-    fill("names", { x: clusters.map(({ x }) => x), y: clusters.map(({ y }) => y), text: clusters.map(({ name }) => name) });
     new ResizeObserver(resized).observe(element);
   }
 
@@ -62,7 +60,6 @@ soundEval.plot = (() => {
     layer("marks").glyph.line_color = ink;
     layer("links").glyph.line_color = ink;
     layer("trail").glyph.line_color = ink;
-    layer("names").glyph.setv({ text_color: ink, background_fill_color: ground });
   }
 
   /** Marks the selected song, the playing song and the true nearest, with lines to these, and the way of the songs played. */
@@ -167,14 +164,21 @@ soundEval.plot = (() => {
     show(x, y, unit);
   }
 
-  /** Pixels of the window of a song's point. */
-  function positionOf(row) {
+  /** Pixels of the window of a place on the map. */
+  function pixelOf(atX, atY) {
     const { width, height, left, top } = element.getBoundingClientRect();
     const { x_range: x, y_range: y } = figure;
     return {
-      x: left + ((songs.x[row] - x.start) / (x.end - x.start)) * width,
-      y: top + ((y.end - songs.y[row]) / (y.end - y.start)) * height,
+      x: left + ((atX - x.start) / (x.end - x.start)) * width,
+      y: top + ((y.end - atY) / (y.end - y.start)) * height,
     };
+  }
+
+  const positionOf = (row) => pixelOf(songs.x[row], songs.y[row]);
+
+  /** Calls `listener` whenever the map has been moved or zoomed, by whatever. */
+  function onMoved(listener) {
+    for (const range of [figure.x_range, figure.y_range]) range.change.connect(listener);
   }
 
   /** The shown song nearest to a pixel of the map within `reach` pixels, or -1. */
@@ -200,7 +204,7 @@ soundEval.plot = (() => {
     }, true);
   }
 
-  return { start, paint, mark, doubt, drag, onDrawn, whole, refit, reveal, show, view, positionOf, songAt, onTap, element, colourOf: (row) => current[row] };
+  return { start, paint, mark, doubt, drag, onDrawn, whole, refit, reveal, show, view, pixelOf, positionOf, songAt, onTap, onMoved, element, colourOf: (row) => current[row] };
 })();
 soundEval.positionOf = soundEval.plot.positionOf;
 soundEval.colourOf = soundEval.plot.colourOf;

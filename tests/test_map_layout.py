@@ -1,0 +1,67 @@
+"""Where the parts of the map's page lie: nothing over the map runs off the window or under another part, on a desk and on phones."""
+import pytest
+from map_browser import DESKTOP, opened
+
+pytestmark = pytest.mark.browser
+
+PORTRAIT, LANDSCAPE = (390, 844), (844, 390)
+PUT_CLUSTER = """([i, left, top]) => {
+  const { x, y } = soundEval.data.songs.clusters[i], { unit } = soundEval.plot.view();
+  soundEval.plot.show(x + (innerWidth / 2 - left) * unit, y - (innerHeight / 2 - top) * unit, unit);
+}"""
+
+
+@pytest.fixture
+def open_map(map_context, map_dir):
+    """A function that opens the map in a window of a size; gives what `opened` gives."""
+    return lambda size, **media: opened(map_context, (map_dir / "index.html").as_uri(), size=size, **media)
+
+
+def meet(a, b):
+    """Whether two boxes (x, y, width, height) share a pixel."""
+    return all(a[at] < b[at] + b[size] and b[at] < a[at] + a[size] for at, size in (("x", "width"), ("y", "height")))
+
+
+def is_inside(box, size):
+    return box["x"] >= 0 and box["y"] >= 0 and box["x"] + box["width"] <= size[0] and box["y"] + box["height"] <= size[1]
+
+
+def shown_names(page):
+    """The boxes of the names that are to be seen, by their text."""
+    page.evaluate("new Promise(requestAnimationFrame)")
+    spans = page.locator("#names span").all()
+    return {span.text_content(): span.bounding_box() for span in spans if span.is_visible()}
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PORTRAIT, LANDSCAPE])
+def test_names_of_clusters_keep_clear_of_edges_and_card(open_map, size):
+    with open_map(size) as (page, watched):
+        page.evaluate("soundEval.select(4)")
+        name = page.evaluate("soundEval.data.songs.clusters[0].name")
+        card = page.locator("#card").bounding_box()
+        in_map = (card["x"] - 12, size[1] / 2) if card["x"] > size[0] / 2 else (size[0] - 12, card["y"] - 12)
+        for left, top in (in_map, (size[0] / 2, size[1] - 6) if card["x"] > size[0] / 2 else (6, size[1] / 3)):
+            page.evaluate(PUT_CLUSTER, [0, left, top])
+            names = shown_names(page)
+            box = names[name]
+            assert is_inside(box, size) and not meet(box, card)
+            assert abs(box["x"] + box["width"] / 2 - left) <= box["width"] / 2 + 20 and abs(box["y"] + box["height"] / 2 - top) <= 40
+        page.evaluate(PUT_CLUSTER, [0, card["x"] + card["width"] / 2, card["y"] + card["height"] / 2])
+        assert name not in shown_names(page)
+        assert watched.errors == []
+
+
+def test_names_of_clusters_hide_neither_each_other_nor_the_selected_song(open_map):
+    with open_map(DESKTOP) as (page, _):
+        x, y, unit = page.evaluate("Object.values(soundEval.plot.view())")
+        page.evaluate("([x, y, unit]) => soundEval.plot.show(x, y, 12 * unit)", [x, y, unit])
+        boxes = list(shown_names(page).values())
+        assert boxes and not any(meet(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+        page.evaluate("([x, y, unit]) => soundEval.plot.show(x, y, unit)", [x, y, unit])
+        assert len(shown_names(page)) == 3
+        for box in shown_names(page).values():
+            at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "width": 1, "height": 1}
+            row = page.evaluate("({ x, y }) => soundEval.plot.songAt(x, y, 40)", at)
+            page.evaluate("row => soundEval.select(row)", row)
+            song = page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1}
+            assert not any(meet(song, other) for other in shown_names(page).values())
