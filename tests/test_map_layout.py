@@ -65,3 +65,43 @@ def test_names_of_clusters_hide_neither_each_other_nor_the_selected_song(open_ma
             page.evaluate("row => soundEval.select(row)", row)
             song = page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1}
             assert not any(meet(song, other) for other in shown_names(page).values())
+
+
+def all_songs_are_clear(page, size):
+    """Whether every song of the map, waited for, lies in the window and under neither panel nor card."""
+    page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+    parts = [part.bounding_box() for part in page.locator("#panel, #card").all() if part.is_visible()]
+    points = [page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1} for row in range(24)]
+    return all(is_inside(point, size) and not any(meet(point, part) for part in parts) for point in points)
+
+
+@pytest.mark.parametrize("size", [LANDSCAPE, (667, 375), (820, 1180)])
+def test_panel_is_a_button_beside_the_map_until_it_is_wanted(open_map, size):
+    with open_map(size) as (page, watched):
+        page.evaluate("soundEval.select(3)")
+        panel, card = (page.locator(part).bounding_box() for part in ("#panel", "#card"))
+        assert page.is_hidden("#search") and panel["width"] * panel["height"] < 0.03 * size[0] * size[1]
+        assert card["x"] - panel["x"] - panel["width"] > size[0] / 2
+        assert all_songs_are_clear(page, size)
+        page.click("#panel-toggle")
+        assert page.is_visible("#search") and is_inside(page.locator("#panel").bounding_box(), size)
+        assert all_songs_are_clear(page, size)
+        page.click("#panel-toggle")
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.id") == "search"
+        assert watched.errors == []
+
+
+def test_whole_map_is_shown_again_when_a_phone_is_turned(open_map):
+    with open_map(PORTRAIT) as (page, _):
+        for size in (LANDSCAPE, PORTRAIT):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            assert all_songs_are_clear(page, size)
+        whole = page.evaluate("soundEval.plot.view().unit")
+        page.mouse.move(PORTRAIT[0] / 2, PORTRAIT[1] / 2)
+        page.mouse.wheel(0, -400)  # now it is the person's view, which stays
+        page.wait_for_function("whole => soundEval.plot.view().unit !== whole", arg=whole)
+        before = page.evaluate("soundEval.plot.view()")
+        page.set_viewport_size({"width": LANDSCAPE[0], "height": LANDSCAPE[1]})
+        page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+        assert page.evaluate("soundEval.plot.view()") == pytest.approx(before)

@@ -26,6 +26,12 @@
     link.write();
   }
 
+  /** After a change of the window, the panel or the card. */
+  function arrange() {
+    plot.refit();
+    names.place();
+  }
+
   function showColours() {
     plot.paint();
     panel.showLegend();
@@ -83,7 +89,7 @@
     listen();
     panel.showFilters();
     panel.showLegend();
-    for (const part of [plot.element, byId("panel"), byId("card")]) new ResizeObserver(names.place).observe(part);
+    for (const part of [plot.element, byId("panel"), byId("card")]) new ResizeObserver(arrange).observe(part);
     soundEval.distance.receive(await soundEval.load("vectors"));
     if (address) link.read();
   }

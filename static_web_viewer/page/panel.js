@@ -119,7 +119,7 @@ soundEval.panel = (() => {
   for (const id of ["filter-low", "filter-high"]) {
     byId(id).addEventListener("change", () => filters.between(byId("filter-column").value, Number(byId("filter-low").value), Number(byId("filter-high").value)));
   }
-  /** On a narrow window the panel is folded up until it is asked for, and again when a song's card needs the room. */
+  /** On a narrow or low window the panel is folded up until it is asked for, and again when a song's card needs the room. */
   function unfold(wanted) {
     byId("panel").classList.toggle("open", wanted);
     byId("panel-toggle").setAttribute("aria-expanded", String(wanted));
@@ -127,6 +127,7 @@ soundEval.panel = (() => {
 
   byId("panel-toggle").addEventListener("click", () => unfold(!byId("panel").classList.contains("open")));
   on("selected", () => state.selected >= 0 && unfold(false));
+  unfold(matchMedia("(width > 720px) and (height > 500px)").matches);
 
-  return { fillControls, showLegend, showFilters, showCentral };
+  return { unfold, fillControls, showLegend, showFilters, showCentral };
 })();

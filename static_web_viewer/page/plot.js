@@ -113,7 +113,7 @@ soundEval.plot = (() => {
   function covered() {
     const { width, height } = element.getBoundingClientRect();
     const [panel, card] = [byId("panel"), byId("card")].map((part) => part.getBoundingClientRect());
-    if (panel.width < width / 2) return { left: panel.right, right: width >= WIDE || card.width ? CARD : 0, top: 0, bottom: 0, width, height };
+    if (panel.width < width / 2) return { left: panel.right, right: card.width ? width - card.left : width >= WIDE ? CARD : 0, top: 0, bottom: 0, width, height };
     const head = byId("panel").firstElementChild.getBoundingClientRect();
     return { left: 0, right: 0, top: head.bottom, bottom: card.height ? height - card.top : 0, width, height };
   }
@@ -128,9 +128,11 @@ soundEval.plot = (() => {
     fitted = figure.x_range.start;
   }
 
-  /** Fits the whole map anew when the card comes or goes, unless the person has moved it. */
+  const isWhole = () => figure.x_range.start === fitted;
+
+  /** Fits the whole map anew when panel or card come or go, unless the person has moved it. */
   function refit() {
-    if (figure.x_range.start === fitted) whole();
+    if (isWhole()) whole();
   }
 
   /** Moves the map as little as will bring a song's point out from under panel and card. */
@@ -161,7 +163,8 @@ soundEval.plot = (() => {
   function resized() {
     const { x, y, unit } = view();
     lastWidth = element.clientWidth;
-    show(x, y, unit);
+    if (isWhole()) whole();
+    else show(x, y, unit);
   }
 
   /** Pixels of the window of a place on the map. */

@@ -39,7 +39,12 @@ soundEval.walk = (() => {
     else soundEval.select(-1);
   }
 
-  const KEYS = { " ": player.toggle, n: next, p: previous, Escape: escape, "/": () => byId("search").focus() };
+  function find() {
+    soundEval.panel.unfold(true);
+    byId("search").focus();
+  }
+
+  const KEYS = { " ": player.toggle, n: next, p: previous, Escape: escape, "/": find };
 
   function key(event) {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
