@@ -1,6 +1,9 @@
 """Write the word vector of every input of every song as a tree, and, where asked, a vector per song, those never trained on included."""
 import argparse
+import dataclasses
 import os
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,19 +43,23 @@ def parse_arguments():
 
 def write_words(args, networks, config, names):
     """Write the tree of word vectors; returns the mean word vector of each song and the names of the files that cannot be used."""
-    means, failed = {}, []
-    with Progress(len(names), "song", "word vectors") as progress:
-        for name in names:
-            try:
-                words = networks.words(read_inputs(args.vectors_dir / name, config))
-            except InputError as error:
-                progress.write(f"skipped: {error}")
-                failed.append(name)
-            else:
-                save_array(args.out_dir / name, words.astype(np.float32))
-                means[name] = words[infer.evenly(len(words), infer.MOST_MEAN_INPUTS)].mean(axis=0)
-            progress.update(1)
-    return means, failed
+    words_only = dataclasses.replace(networks, net_2={}, references=None)  # what is sent to the processes
+    results = corpora.in_processes(partial(write_song, args.vectors_dir, args.out_dir, words_only, config), names, "word vectors")
+    means = dict(zip(names, results, strict=True))
+    failed = {name: means.pop(name) for name in names if isinstance(means[name], InputError)}
+    for error in failed.values():
+        print(f"skipped: {error}", file=sys.stderr)
+    return means, list(failed)
+
+
+def write_song(vectors_dir, out_dir, networks, config, name):
+    """Write the word vectors of one song; returns their mean (dim_out,), or the InputError that says why the file cannot be used."""
+    try:
+        words = networks.words(read_inputs(vectors_dir / name, config))
+    except InputError as error:
+        return error
+    save_array(out_dir / name, words.astype(np.float32))
+    return words[infer.evenly(len(words), infer.MOST_MEAN_INPUTS)].mean(axis=0)
 
 
 def read_inputs(path, config):

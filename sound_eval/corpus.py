@@ -12,17 +12,20 @@ import hashlib
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sound_eval import texture
 from sound_eval.cli import InputError, Progress
 from sound_eval.config import LOG_MEL_KEYS
 from sound_eval.trees import load_array, save_array, save_text, walk
+from sound_eval.workers import start_worker
 
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")  # the config keys that inputs depend on
 FORMAT = 2  # to be raised when the same tree and keys give other inputs
@@ -226,14 +229,26 @@ def write_song(inputs_path, config, path_and_start):
 
 
 def in_processes(function, items, what):
-    """Results of `function` over `items` in order, by one process per core where there are enough of them; `what` is shown meanwhile."""
+    """Results of `function` over `items` in order, by one process per core where there are enough of them; `what` is shown meanwhile.
+
+    Raises InputError where the system ends one of the processes.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with Progress(len(items), "song", what) as progress, ExitStack() as stack:
         if len(items) > SMALL_CORPUS:
-            pool = stack.enter_context(ProcessPoolExecutor(cores))
+            pool = stack.enter_context(ProcessPoolExecutor(cores, initializer=start_process, initargs=(os.getpid(),)))
             results = pool.map(function, items, chunksize=max(8, len(items) // MOST_MESSAGES))
         else:
             results = map(function, items)
-        for result in results:
-            progress.update(1)
-            yield result
+        try:
+            for result in results:
+                progress.update(1)
+                yield result
+        except BrokenProcessPool as error:
+            raise InputError(f"{what}: a process was ended from outside, perhaps for lack of memory; start again") from error
+
+
+def start_process(parent):
+    """What each process does first: leave Ctrl-C to the parent, end with it, and compute in one thread, as all cores have a process."""
+    start_worker(parent)
+    threadpool_limits(1)

@@ -33,6 +33,21 @@ def test_word_vectors_are_net_1_of_every_input(trained, tmp_path):
         np.testing.assert_allclose(words, networks.words(frames.astype(np.float16)), atol=1e-4)
 
 
+def test_many_songs_are_done_by_processes_and_come_out_the_same(trained, tmp_path):
+    _, run = trained
+    names = write_tree(tmp_path / "tree", 40)
+    np.save(tmp_path / "tree" / "narrow.npy", np.zeros((5, 3), np.float32))
+    songs = tmp_path / "songs.npy"
+    done = run_script(SCRIPT, tmp_path / "tree", run, tmp_path / "words", "--song-vectors", songs, "--mean-words", check=False)
+    assert done.returncode == 3 and done.stderr.count("skipped: ") == 1 and "narrow.npy: shape (5, 3)" in done.stderr
+    networks = infer.networks_from(RunFolder(run).weights())
+    assert read_music_list(tmp_path / "music_list.txt") == names == corpora.list_songs(tmp_path / "words")
+    for name, mean in zip(names, np.load(songs), strict=True):
+        expected = networks.words(np.load(tmp_path / "tree" / name).astype(np.float16))
+        np.testing.assert_allclose(np.load(tmp_path / "words" / name), expected, atol=1e-4)
+        np.testing.assert_allclose(mean, expected.mean(0), atol=1e-4)
+
+
 def test_known_songs_get_the_rows_of_the_run(trained, tmp_path):
     tree, run = trained
     run_script(SCRIPT, tree, run, tmp_path, "--song-vectors", tmp_path / "songs.npy")

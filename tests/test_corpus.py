@@ -1,4 +1,7 @@
 """The corpus: rows belong to their songs, the cache is reused and renewed, unusable files are named."""
+import os
+import signal
+
 import numpy as np
 import pytest
 from conftest import write_run_folder
@@ -90,3 +93,21 @@ def test_networks_for_inputs_of_another_size_are_an_error_that_says_so(tmp_path)
         else:
             with pytest.raises(InputError, match=f"inputs of {mean} values, and this version makes {size}"):
                 corpora.read_weights(run)
+
+
+def on_interrupt(_item):
+    return signal.getsignal(signal.SIGINT)
+
+
+def ends_its_process(item):
+    if item == 50:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_processes_leave_ctrl_c_to_the_parent():
+    assert set(corpora.in_processes(on_interrupt, range(50), "asking")) == {signal.SIG_IGN}
+
+
+def test_a_process_that_is_killed_is_one_line():
+    with pytest.raises(InputError, match="reading: a process was ended from outside"):
+        list(corpora.in_processes(ends_its_process, range(100), "reading"))
