@@ -32,6 +32,51 @@ def test_search_for_one_song_selects_it(page):
     assert page.evaluate("soundEval.filters.nShown") == 24
 
 
+def test_list_of_what_was_found_floats_over_the_panel(map_context, map_dir):
+    for size in ((1280, 800), (844, 390), (390, 844)):
+        with opened(map_context, (map_dir / "index.html").as_uri(), size=size) as (page, _):
+            page.keyboard.press("/")
+            below = page.locator("#color-by").bounding_box()
+            page.keyboard.type("p")
+            found = page.locator("#suggestions").bounding_box()
+            assert page.locator("#color-by").bounding_box() == below
+            assert found["y"] < below["y"] and found["y"] + found["height"] <= size[1] and found["x"] + found["width"] <= size[0]
+            for line in page.locator("#suggestions li").all():
+                line.scroll_into_view_if_needed()
+                box = line.bounding_box()
+                middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+                assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).closest('li')?.role", middle) == "option"
+
+
+def test_search_by_keys_tells_a_screen_reader_where_one_is(page):
+    told = """() => {
+      const { ariaExpanded } = document.getElementById("search");
+      const active = document.getElementById("search").getAttribute("aria-activedescendant");
+      const chosen = [...document.querySelectorAll("#suggestions [aria-selected=true]")].map(({ id }) => id);
+      return { open: ariaExpanded === "true", active, chosen };
+    }"""
+    nowhere, closed = {"open": True, "active": None, "chosen": []}, {"open": False, "active": None, "chosen": []}
+
+    def on(i):
+        return {"open": True, "active": f"suggestion-{i}", "chosen": [f"suggestion-{i}"]}
+
+    page.keyboard.press("/")
+    page.keyboard.type("piece 1")
+    last = page.locator("#suggestions li").count() - 1
+    assert last > 2 and page.evaluate(told) == nowhere
+    for key, wanted in [("ArrowUp", on(last)), ("ArrowDown", nowhere), ("ArrowDown", on(0)), ("ArrowDown", on(1)), ("Escape", closed)]:
+        page.keyboard.press(key)
+        assert page.evaluate(told) == wanted, key
+    n_found = page.evaluate("soundEval.filters.nShown")
+    assert page.input_value("#search") == "piece 1" and n_found < 24
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(told) == on(0)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    assert page.input_value("#search") == "" and page.evaluate("soundEval.filters.nShown") == 24
+    assert page.evaluate("document.activeElement.id") != "search"
+
+
 def test_legend_counts_and_filters_by_several_values(page, map_songs):
     rows = page.eval_on_selector_all("#legend .category", "list => list.map(one => one.textContent)")
     assert sorted(rows) == ["chord8", "noise8", "pulse8"]

@@ -45,17 +45,13 @@ soundEval.search = (() => {
 
   function offer() {
     offers = box.value.trim() ? find(box.value) : [];
-    active = -1;
     list.replaceChildren(...offers.map(({ name, code }, i) => {
       const { values, counts } = songs.columns.get(name);
       const line = element("li", "");
       line.id = `suggestion-${i}`;
       line.setAttribute("role", "option");
       line.append(element("span", values[code], "value"), element("span", counts[code] > 1 ? `${name} · ${counts[code]}` : name, "number"));
-      line.addEventListener("pointerdown", (event) => {
-        event.preventDefault();
-        take(i);
-      });
+      line.addEventListener("click", () => take(i));
       return line;
     }));
     open(offers.length > 0);
@@ -64,6 +60,16 @@ soundEval.search = (() => {
   function open(shown) {
     list.hidden = !shown;
     box.setAttribute("aria-expanded", String(shown));
+    activate(-1);
+  }
+
+  /** Makes one offer the one that Enter takes, -1 for none; a reader of the screen is told. */
+  function activate(i) {
+    active = i;
+    [...list.children].forEach((line, at) => line.setAttribute("aria-selected", String(at === i)));
+    if (i < 0) return box.removeAttribute("aria-activedescendant");
+    box.setAttribute("aria-activedescendant", list.children[i].id);
+    list.children[i].scrollIntoView({ block: "nearest" });
   }
 
   /** Takes an offer: one song is selected, several are filtered to. */
@@ -82,24 +88,31 @@ soundEval.search = (() => {
     filters.set("words", "");
   }
 
+  /** Down and up go through the offers and, between last and first, back to the text. */
   function move(by) {
-    active = (active + by + offers.length) % offers.length;
-    [...list.children].forEach((line, i) => line.setAttribute("aria-selected", String(i === active)));
-    box.setAttribute("aria-activedescendant", `suggestion-${active}`);
+    if (list.hidden) open(offers.length > 0);
+    if (!list.hidden) activate(((active + 1 + by + offers.length + 1) % (offers.length + 1)) - 1);
   }
+
+  /** The list is closed first, what was typed is cleared second. */
+  function escape() {
+    if (!list.hidden) return open(false);
+    clear();
+    box.blur();
+  }
+
+  function enter() {
+    if (active >= 0) take(active);
+    else open(false);
+  }
+
+  const KEYS = { ArrowDown: () => move(1), ArrowUp: () => move(-1), Escape: escape, Enter: enter };
 
   function key(event) {
     event.stopPropagation();
-    if (event.key === "Escape") {
-      clear();
-      box.blur();
-    } else if (offers.length && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-      event.preventDefault();
-      move(event.key === "ArrowDown" ? 1 : -1);
-    } else if (event.key === "Enter" && offers.length) {
-      if (active >= 0) take(active);
-      else open(false);
-    }
+    if (!KEYS[event.key] || event.isComposing) return;
+    event.preventDefault();
+    KEYS[event.key]();
   }
 
   box.addEventListener("input", () => {
@@ -107,7 +120,9 @@ soundEval.search = (() => {
     offer();
   });
   box.addEventListener("keydown", key);
+  box.addEventListener("focus", offer);
   box.addEventListener("blur", () => open(false));
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus, so that a click comes before its blur closes the list
 
   return { matcher, clear };
 })();
