@@ -10,6 +10,11 @@ PUT_CLUSTER = """([i, left, top]) => {
   soundEval.plot.show(x + (innerWidth / 2 - left) * unit, y - (innerHeight / 2 - top) * unit, unit);
 }"""
 
+PUT_SONG = """([row, left, top]) => {
+  const { unit } = soundEval.plot.view();
+  soundEval.plot.show(soundEval.songs.x[row] + (innerWidth / 2 - left) * unit, soundEval.songs.y[row] - (innerHeight / 2 - top) * unit, unit);
+}"""
+
 
 @pytest.fixture
 def open_map(map_context, map_dir):
@@ -65,6 +70,23 @@ def test_names_of_clusters_hide_neither_each_other_nor_the_selected_song(open_ma
             page.evaluate("row => soundEval.select(row)", row)
             song = page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1}
             assert not any(meet(song, other) for other in shown_names(page).values())
+
+
+@pytest.mark.parametrize("size", [DESKTOP, (920, 560)])
+def test_tooltip_keeps_inside_the_window_and_off_the_card(open_map, size):
+    with open_map(size) as (page, watched):
+        page.evaluate("soundEval.select(3)")
+        panel, card = (page.locator(part).bounding_box() for part in ("#panel", "#card"))
+        lefts = (panel["x"] + panel["width"] + 6, (panel["x"] + panel["width"] + card["x"]) / 2, card["x"] - 6)
+        for row, left, top in [(row, left, top) for row in (6, 7) for left in lefts for top in (6, size[1] / 2, size[1] - 6)]:
+            page.evaluate(PUT_SONG, [row, left, top])
+            page.mouse.move(left, top)
+            page.wait_for_selector("#tooltip:visible")
+            box = page.locator("#tooltip").bounding_box()
+            assert is_inside(box, size) and not meet(box, card) and not meet(box, panel)
+            assert not meet(box, {"x": left, "y": top, "width": 1, "height": 1})
+            page.mouse.move(left, -5)  # off the map
+        assert watched.errors == []
 
 
 def all_songs_are_clear(page, size):

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { data, songs, state, plot, player, card, names, panel, colours, filters, walk, link, on, emit, byId } = soundEval;
+  const { data, songs, state, plot, player, card, room, names, panel, colours, filters, walk, link, on, emit, byId } = soundEval;
   const REACH = { mouse: 10, touch: 22 }; // pixels from a point that still count as on it
 
   soundEval.select = (row) => {
@@ -47,9 +47,9 @@
     if (row < 0) return;
     box.firstElementChild.textContent = songs.title(row);
     box.lastElementChild.replaceChildren(...card.labels(row), ...distanceLine(row));
-    const { x, y } = plot.positionOf(row);
-    box.style.left = `${Math.min(x + 14, innerWidth - box.offsetWidth - 8)}px`;
-    box.style.top = `${Math.min(y + 14, innerHeight - box.offsetHeight - 8)}px`;
+    const place = room.beside(plot.positionOf(row), box.offsetWidth, box.offsetHeight);
+    box.style.visibility = place ? "visible" : "hidden";
+    if (place) box.style.transform = `translate(${place.left}px, ${place.top}px)`;
   }
 
   function distanceLine(row) {

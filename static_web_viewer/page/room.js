@@ -6,6 +6,8 @@ soundEval.room = (() => {
   const { byId } = soundEval;
   const GAP = 4; // pixels between a box and what it keeps clear of
 
+  const BESIDE = 10; // pixels around a point that what is said of it leaves free
+
   /** The boxes of panel and card, where they are shown. */
   const taken = () => [byId("panel"), byId("card")].map((part) => part.getBoundingClientRect()).filter(({ width }) => width);
 
@@ -36,5 +38,13 @@ soundEval.room = (() => {
     return places.filter((one) => distance(one) <= reach && isFree(one, near)).toSorted((a, b) => distance(a) - distance(b))[0] ?? null;
   }
 
-  return { taken, boxAt, isFree, fit };
+  /** The free box of a size beside a point: to its lower right, at one of its other corners, or else as near as there is room; null where there is none. */
+  function beside({ x, y }, width, height) {
+    const obstacles = [...taken(), boxAt(x - BESIDE, y - BESIDE, 2 * BESIDE, 2 * BESIDE)];
+    const [lefts, tops] = [[x + BESIDE + GAP, x - BESIDE - GAP - width], [y + BESIDE + GAP, y - BESIDE - GAP - height]];
+    const corners = tops.flatMap((top) => lefts.map((left) => boxAt(left, top, width, height)));
+    return corners.find((one) => isFree(one, obstacles)) ?? fit(corners[0], obstacles, Infinity);
+  }
+
+  return { taken, boxAt, isFree, fit, beside };
 })();
