@@ -3,7 +3,8 @@ import csv
 import io
 
 import pytest
-from map_browser import FORMULA_TITLE, click_song, opened, style_of
+from conftest import run_script
+from map_browser import FORMULA_TITLE, SCRIPT, click_song, opened, style_of
 
 pytestmark = pytest.mark.browser
 
@@ -85,6 +86,35 @@ def test_legend_counts_and_filters_by_several_values(page, map_songs):
     assert page.evaluate(SHOWN) == [row for row, name in enumerate(map_songs) if style_of(name) != "pulse"]
     page.click("#filters button:has-text('chord')")
     assert page.evaluate(SHOWN) == [row for row, name in enumerate(map_songs) if style_of(name) == "noise"]
+
+
+@pytest.fixture(scope="module")
+def uneven_map(tmp_path_factory, map_run, map_songs, audio_folder):
+    """The page of a map with nine labels: j of one song, i of two, h to b of three each."""
+    root = tmp_path_factory.mktemp("uneven")
+    letters = "jii" + "".join(letter * 3 for letter in "hgfedcb")
+    rows = [f"{name},{letter}" for name, letter in zip(map_songs, letters, strict=True)]
+    (root / "labels.csv").write_text("\n".join(["filename,label", *rows]) + "\n", encoding="utf-8")
+    run_script(SCRIPT, map_run, audio_folder, root / "labels.csv", root / "map", "--projection", "pca", "--audio", "none")
+    return (root / "map" / "index.html").as_uri()
+
+
+def test_legend_is_in_order_of_size_and_stays_so_when_a_value_is_chosen(map_context, uneven_map):
+    with opened(map_context, uneven_map) as (page, watched):
+        read = "list => list.map(row => [row.children[1].textContent, Number(row.children[2].textContent), row.firstChild.style.background])"
+        before = page.eval_on_selector_all("#legend .category", read)
+        counts = [count for _, count, _ in before]
+        assert counts == sorted(counts, reverse=True) and len(set(counts)) == 3 and before[-1][0] == "j"
+        page.focus("#legend .category:last-child")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.textContent") == "j1"  # a second key takes it back
+        after = page.eval_on_selector_all("#legend .category", read)
+        assert [row[:2] for row in after] == [row[:2] for row in before]
+        changed = [name for (name, _, old), (_, _, new) in zip(before, after, strict=True) if old != new]
+        assert len(changed) == 2 and changed[-1] == "j"  # it, and the one that gave it its colour
+        page.keyboard.press("Enter")
+        assert page.eval_on_selector_all("#legend .category", read) == before
+        assert watched.errors == []
 
 
 def test_range_of_numbers_together_with_a_value(page, map_labels):

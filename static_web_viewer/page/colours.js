@@ -52,15 +52,22 @@ soundEval.colours = (() => {
 
   const toCss = (colour) => `#${colour.toString(16).padStart(8, "0")}`;
 
-  /** Colour of each code of a text column: the chosen values first, then the most frequent, the rest alike. */
+  /** Colour of each code of a text column: one each for the most frequent values, one for the rest. */
   function ofCodes(column, chosen) {
     const palette = CATEGORIES[theme()];
-    const order = column.order.filter((code) => chosen?.has(code)).concat(column.order.filter((code) => !chosen?.has(code)));
-    const shared = order.length > palette.length ? palette.length - 1 : palette.length;
     const colours = new Uint32Array(column.values.length).fill(parse(OTHER[theme()]));
     colours[0] = parse(MISSING[theme()]);
-    order.slice(0, shared).forEach((code, rank) => { colours[code] = parse(palette[rank]); });
-    return { colours, order, nNamed: Math.min(shared, order.length) };
+    const nNamed = column.order.length > palette.length ? palette.length - 1 : palette.length;
+    named(column.order, nNamed, chosen).forEach((code, rank) => { colours[code] = parse(palette[rank]); });
+    return colours;
+  }
+
+  /** The first `count` codes; a chosen one that comes later takes the place of the last that is not chosen, so that the others keep their colours. */
+  function named(order, count, chosen) {
+    const codes = order.slice(0, count);
+    const later = chosen ? order.filter((code) => chosen.has(code) && !codes.includes(code)) : [];
+    for (let rank = codes.length - 1; rank >= 0 && later.length; rank--) if (!chosen.has(codes[rank])) codes[rank] = later.shift();
+    return codes;
   }
 
   /** Colours of all songs by values between low and high; NaN is missing. */
@@ -98,7 +105,7 @@ soundEval.colours = (() => {
     const column = columns.get(state.colourBy);
     if (!column) return new Uint32Array(n).fill(parse(CATEGORIES[theme()][0]));
     if (column.kind === "number") return ofNumbers(column.numbers, column.low, column.high, false);
-    const { colours } = ofCodes(column, soundEval.filters.chosenIn(column.name));
+    const colours = ofCodes(column, soundEval.filters.chosenIn(column.name));
     return Uint32Array.from(column.codes, (code) => colours[code]);
   }
 

@@ -38,18 +38,23 @@ soundEval.panel = (() => {
 
   function showLegend() {
     const column = songs.columns.get(state.colourBy);
+    const { code } = document.activeElement.dataset; // of the row that the keyboard is on, if it is
     byId("legend").replaceChildren(...(column?.kind === "text" ? categories(column) : scale(column)));
+    if (code) byId("legend").querySelector(`[data-code="${code}"]`)?.focus({ preventScroll: true });
   }
 
+  /** A row for each value, the most frequent first; of very many the first, and those that are chosen. */
   function categories(column) {
     const chosen = filters.chosenIn(column.name);
-    const { colours: byCode, order } = colours.ofCodes(column, chosen);
-    const codes = column.counts[0] ? [...order, 0] : order;
-    const rest = codes.length - MOST_VALUES;
+    const byCode = colours.ofCodes(column, chosen);
+    const all = column.counts[0] ? [...column.order, 0] : column.order;
+    const codes = all.filter((code, rank) => rank < MOST_VALUES || chosen?.has(code));
+    const rest = all.length - codes.length;
     const more = rest > 0 ? [element("p", `and ${number(rest)} more; search finds them`, "hint")] : [];
-    const rows = codes.slice(0, MOST_VALUES).map((code) => {
+    const rows = codes.map((code) => {
       const row = element("button", "", "category");
       row.type = "button";
+      row.dataset.code = code;
       row.setAttribute("aria-pressed", String(Boolean(chosen?.has(code))));
       const dot = element("i", "");
       dot.style.background = colours.toCss(byCode[code]);
