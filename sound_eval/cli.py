@@ -79,11 +79,11 @@ class Progress:
         self.bar = tqdm(total=total, unit=unit, desc=what, file=self.stream, **options) if self.stream.isatty() else None
 
     def update(self, count, note=""):
-        """`count` more items are done; `note` is shown behind the figures."""
+        """`count` more items are done, perhaps none; `note` is shown behind the figures."""
         self.done += count
         self.note = note
         if self.bar is not None:
-            self.bar.set_postfix_str(note, refresh=False)
+            self.bar.set_postfix_str(note, refresh=not count)
             self.bar.update(count)
         elif time.monotonic() - self.last_line >= PIPE_SECONDS:
             self.print_line()

@@ -8,9 +8,12 @@ A file that cannot be used is a Failure in the report; only what concerns every 
 """
 import errno
 import io
+import mmap
+import os
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,8 @@ from sound_eval.tree_state import TreeState
 from sound_eval.trees import LOG_MEL_SUFFIX, atomic_write, audio_name, log_mel_name, walk
 from sound_eval.workers import run_dask, run_local
 
+# Seconds of audio in hand of every process, by its id: shared with those forked from this one, without a lock that one killed could keep.
+IN_HAND = memoryview(mmap.mmap(-1, 1 << 15)).cast("d")
 FATAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file would fail in the same way
 
 
@@ -122,11 +127,24 @@ def write_header(file, n_frames, n_mels):
     np.lib.format.write_array_header_1_0(file, header)
 
 
+def in_hand(blocks, slot, frame_seconds):
+    """The blocks; the seconds of audio that have gone by stand in IN_HAND."""
+    IN_HAND[slot] = 0
+    for block in blocks:
+        IN_HAND[slot] += len(block) * frame_seconds
+        yield block
+
+
 def spectrify_file(task):
     """Do one task. Returns an Outcome; raises OSError only where the next file would meet the same."""
+    config, slot = task.config, os.getpid() % len(IN_HAND)
     try:
         with atomic_write(task.target) as file:
-            _, seconds = each_log_mel_block(task.audio_path, task.config, lambda blocks: write_log_mel(file, blocks, task.config.NUM_MEL_BINS))
+
+            def write(blocks):
+                write_log_mel(file, in_hand(blocks, slot, config.hop / config.SAMPLERATE), config.NUM_MEL_BINS)
+
+            _, seconds = each_log_mel_block(task.audio_path, config, write)
         return Outcome(seconds)
     except decode.TooLongError as error:
         return Outcome(skipped=str(error))
@@ -138,6 +156,8 @@ def spectrify_file(task):
         return Outcome(failure="cannot be read or written", message=one_line(error))
     except Exception as error:  # whatever one strange file brings to light, the others go on and the report names it
         return Outcome(failure="unexpected error", message=f"{type(error).__name__}: {one_line(error)}")
+    finally:
+        IN_HAND[slot] = 0
 
 
 # ---- a folder ----
@@ -165,10 +185,10 @@ def spectrify(audio_dir, vectors_dir, config, *, processes, dask=None, overwrite
         report.orphans = drop_orphans(folder.root, vectors_dir, state, prune)
         tasks = plan(folder, vectors_dir, state, config, report)
         if dask and tasks:
-            outcomes = run_dask(spectrify_file, tasks, dask, processes, CRASHED, [audio_dir, vectors_dir])
+            run = partial(run_dask, spectrify_file, tasks, dask, processes, CRASHED, [audio_dir, vectors_dir])
         else:
-            outcomes = run_local(spectrify_file, tasks, processes, CRASHED)
-        work(outcomes, len(tasks), state, report)
+            run = partial(run_local, spectrify_file, tasks, processes, CRASHED)
+        work(run, len(tasks), state, report)
     finally:
         state.unlock()
     report.elapsed = time.monotonic() - start
@@ -199,17 +219,22 @@ def plan(folder, vectors_dir, state, config, report):
     return tasks
 
 
-def work(outcomes, n_tasks, state, report):
-    """Take in the (task, Outcome) pairs as they come; keep state, report and progress."""
+def work(run, n_tasks, state, report):
+    """Take in the (task, Outcome) pairs of `run(on_wait)` as they come; keep state, report and progress."""
     for failure in report.failures:
         state.add_failure(failure)
     start = time.monotonic()
+
+    def show(n_ended=0):
+        seconds = report.seconds + sum(IN_HAND)
+        speed = seconds / max(time.monotonic() - start, 1e-9)
+        progress.update(n_ended, f"{seconds / 3600:.2f} h of audio, {speed:.0f} x real time, {len(report.failures)} failed")
+
     try:
-        with closing(outcomes), Progress(n_tasks, "file", "spectrify") as progress:
+        with Progress(n_tasks, "file", "spectrify") as progress, closing(run(on_wait=show)) as outcomes:
             for task, outcome in outcomes:
                 take_in(task, outcome, state, report)
-                speed = report.seconds / (time.monotonic() - start)
-                progress.update(1, f"{report.seconds / 3600:.2f} h of audio, {speed:.0f} x real time, {len(report.failures)} failed")
+                show(1)
     finally:
         state.end(report.failures)
 

@@ -4,7 +4,8 @@ Conventions
 -----------
 `function` is a module-level function of one task, tasks are hashable and distinct, and both can be pickled. Only a few
 tasks a process are handed out at a time, so a million tasks cost no more than their list. An exception of `function` is
-raised here; for a task that brings down the process it runs in, again and again, the result is `crashed`.
+raised here; for a task that brings down the process it runs in, again and again, the result is `crashed`. `on_wait()` is called
+now and then while no task ends.
 """
 import multiprocessing
 import os
@@ -21,29 +22,30 @@ from sound_eval.cli import InputError, one_line
 
 TASKS_AHEAD = 4  # tasks handed out per process, so that none waits for the parent
 PARENT_CHECK_SECONDS = 1.0
+WAIT_SECONDS = 0.5  # between two calls of `on_wait`
 CONNECT_SECONDS = 20.0  # to reach a Dask scheduler and its first worker
 
 
-def run_local(function, tasks, processes, crashed):
+def run_local(function, tasks, processes, crashed, on_wait=lambda: None):
     """Yield (task, function(task)) as tasks end, done by `processes` processes of this machine.
 
     Where a process dies (a crash inside a library, killed for memory) the tasks in hand are done again, each in a process of
     its own; one that brings this down too is `crashed`.
     """
     tasks = iter(tasks)
-    while suspects := (yield from run_pool(function, tasks, processes)):
+    while suspects := (yield from run_pool(function, tasks, processes, on_wait)):
         for task in suspects:
-            if (yield from run_pool(function, iter([task]), 1)):
+            if (yield from run_pool(function, iter([task]), 1, on_wait)):
                 yield task, crashed
 
 
-def run_pool(function, tasks, processes):
+def run_pool(function, tasks, processes, on_wait):
     """Yield (task, result) from one pool until `tasks` end or the pool breaks; returns the tasks in hand when it broke."""
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)  # a fork has everything imported
     pool = ProcessPoolExecutor(processes, context, start_worker, (os.getpid(),))
     in_hand = {}
     try:
-        for task, future in finished(pool, function, tasks, processes * TASKS_AHEAD, in_hand):
+        for task, future in finished(pool, function, tasks, processes * TASKS_AHEAD, in_hand, on_wait):
             yield task, future.result()
     except BrokenProcessPool:
         return list(in_hand)
@@ -56,7 +58,7 @@ def run_pool(function, tasks, processes):
     return []
 
 
-def finished(executor, function, tasks, ahead, in_hand):
+def finished(executor, function, tasks, ahead, in_hand, on_wait):
     """Yield (task, its future) as tasks end, at most `ahead` handed out; `in_hand` maps those not taken yet to futures."""
     while True:
         for task in islice(tasks, ahead - len(in_hand)):
@@ -64,7 +66,8 @@ def finished(executor, function, tasks, ahead, in_hand):
             in_hand[task] = executor.submit(function, task)
         if not in_hand:
             return
-        ended, _ = wait(in_hand.values(), return_when=FIRST_COMPLETED)
+        while not (ended := wait(in_hand.values(), WAIT_SECONDS, FIRST_COMPLETED).done):
+            on_wait()
         for task in [task for task, future in in_hand.items() if future in ended]:
             yield task, in_hand[task]
             del in_hand[task]
@@ -88,7 +91,7 @@ def end_with_parent(parent):
 # ---- Dask ----
 
 
-def run_dask(function, tasks, address, processes, crashed, folders):
+def run_dask(function, tasks, address, processes, crashed, folders, on_wait=lambda: None):
     """Yield (task, function(task)) as tasks end, done by the workers of the Dask scheduler at `address`.
 
     `local` starts a cluster of `processes` processes on this machine. A worker that dies costs the tasks it had, which the
@@ -101,7 +104,7 @@ def run_dask(function, tasks, address, processes, crashed, folders):
         check_workers(client, folders)
         ahead = TASKS_AHEAD * sum(client.nthreads().values())
         executor, suspects = client.get_executor(pure=False), []
-        for task, future in finished(executor, function, iter(tasks), ahead, {}):
+        for task, future in finished(executor, function, iter(tasks), ahead, {}, on_wait):
             try:
                 yield task, future.result()
             except distributed.scheduler.KilledWorker:

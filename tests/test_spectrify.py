@@ -18,7 +18,7 @@ from conftest import REPO, encode, planted_sound, run_script
 from sound_eval import spectrify as spectrify_module
 from sound_eval import workers
 from sound_eval.audio_folder import AudioFolder
-from sound_eval.cli import InputError
+from sound_eval.cli import InputError, Progress
 from sound_eval.config import AUDIO_SUFFIXES, Config, read_config
 from sound_eval.decode import decode_whole
 from sound_eval.melspec import log_mel
@@ -139,6 +139,21 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
 
 
 # ---- the second run ----
+
+
+def test_the_display_moves_within_a_long_file(tmp_path, monkeypatch):
+    notes, update = [], Progress.update
+
+    def noted(self, count, note=""):
+        notes.append((count, float(note.split()[0])))
+        update(self, count, note)
+
+    monkeypatch.setattr(Progress, "update", noted)
+    monkeypatch.setattr(workers, "WAIT_SECONDS", 0.02)
+    encode(np.tile(planted_sound("noise", 0, 60), 30), tmp_path / "music" / "half an hour.wav")
+    spectrify_module.spectrify(tmp_path / "music", tmp_path / "out", read_config(), processes=1)
+    hours = [hours for count, hours in notes if not count and hours]
+    assert len(set(hours)) > 3 and hours == sorted(hours) and notes[-1] == (1, 0.5) and not any(spectrify_module.IN_HAND)
 
 
 def test_a_second_run_does_what_is_missing_or_changed(music, tmp_path):
