@@ -89,6 +89,24 @@ def test_tooltip_keeps_inside_the_window_and_off_the_card(open_map, size):
         assert watched.errors == []
 
 
+@pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE])
+def test_what_a_finger_must_hit_is_large_enough(open_map, map_context, size):
+    """40 pixels high, and as wide where it is a sign and no text."""
+    with open_map(size) as (page, watched):
+        map_context.new_cdp_session(page).send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        assert page.evaluate("matchMedia('(pointer: coarse)').matches")
+        page.evaluate("soundEval.filters.toggle('genre', 1)")
+        page.evaluate("soundEval.select(4)")
+        page.click("#panel-toggle")
+        page.click("#settings summary")
+        page.fill("#search", "piece")
+        parts = page.locator(":is(#panel, #card) :is(button, select, input:not([type=checkbox]), summary, label:has(input)), #suggestions li").all()
+        boxes = {f"{part.get_attribute('id')} {part.text_content()[:20]}": part.bounding_box() for part in parts if part.is_visible()}
+        assert len(boxes) > 25
+        assert [name for name, box in boxes.items() if box["height"] < 40 or box["width"] < 40] == []
+        assert watched.errors == []
+
+
 def all_songs_are_clear(page, size):
     """Whether every song of the map, waited for, lies in the window and under neither panel nor card."""
     page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
