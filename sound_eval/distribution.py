@@ -12,6 +12,7 @@ What workers do together (`total` and all that calls it, and what `replicate` ma
 shapes. A worker that is gone is noticed after about ten seconds by TensorFlow's heartbeats; the others then raise InputError.
 TensorFlow is imported where it is first needed, so that a tree that cannot be read is told without it.
 """
+import collections
 import hashlib
 import json
 import os
@@ -137,6 +138,7 @@ class Workers(Alone):
         ring = tf.distribute.experimental.CommunicationImplementation.RING
         options = tf.distribute.experimental.CommunicationOptions(implementation=ring)
         strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+        check_equal_gpus(tf.config.list_logical_devices(), rank)
         self.use(strategy.extended.worker_devices, strategy)
         self.sum = self.replicate(lambda *tensors: self.reduce("SUM", tensors))
 
@@ -167,6 +169,18 @@ class Workers(Alone):
         arrays = tuple(np.asarray(array, np.float32) for array in arrays)
         zeros = tuple(map(np.zeros_like, arrays))
         return self.sum([arrays, *[zeros] * (len(self.devices) - 1)])[0]
+
+
+def check_equal_gpus(devices, rank):
+    """Raise InputError unless all workers have as many GPUs, by the TensorFlow devices of all of them: its sums take equal numbers."""
+    import tensorflow as tf
+
+    gpus = collections.Counter()
+    for device in devices:
+        gpus[tf.DeviceSpec.from_string(device.name).task] += device.device_type == "GPU"
+    if len(set(gpus.values())) > 1:
+        counts = ", ".join(str(gpus[task]) for task in sorted(gpus))
+        raise InputError(f"worker {rank}: the workers have {counts} GPUs, expected as many for each; CUDA_VISIBLE_DEVICES says which it may use")
 
 
 def join(use_gpu):

@@ -27,6 +27,19 @@ def two_devices(use_gpu):
 distribution.choose_devices = two_devices
 runpy.run_path(sys.argv[0], run_name="__main__")"""
 
+# The script where the second worker has its CPU divided in two, of which the second passes for a GPU.
+UNEQUAL_DEVICES = """import json, os, runpy, sys
+sys.argv = sys.argv[1:]
+from sound_eval import distribution
+import tensorflow as tf
+check = distribution.check_equal_gpus
+def as_gpu(device):
+    return tf.config.LogicalDevice(device.name, "GPU") if device.name.endswith("CPU:1") else device
+distribution.check_equal_gpus = lambda devices, rank: check(map(as_gpu, devices), rank)
+if json.loads(os.environ["TF_CONFIG"])["task"]["index"]:
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+runpy.run_path(sys.argv[0], run_name="__main__")"""
+
 
 @pytest.fixture
 def tree(tmp_path):
@@ -45,15 +58,16 @@ def free_ports(count):
     return ports
 
 
-def start_workers(folder, trees, *args):
+def start_workers(folder, trees, *args, program=(sys.executable,)):
     """The script as workers on this machine, one for each tree, each with its output in a log file of its own."""
     hosts = [f"127.0.0.1:{port}" for port in free_ports(len(trees))]
     workers = []
     for rank, tree in enumerate(trees):
         tf_config = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": rank}})
         log = open(folder / f"worker {rank}.log", "w")  # noqa: SIM115 - closed with the process
-        command = [sys.executable, str(REPO / SCRIPT), str(tree), *map(str, args)]
-        workers.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"TF_CONFIG": tf_config}))
+        command = [*program, str(REPO / SCRIPT), str(tree), *map(str, args)]
+        environment = os.environ | {"TF_CONFIG": tf_config, "PYTHONPATH": str(REPO)}
+        workers.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment))
     return workers
 
 
@@ -154,6 +168,28 @@ def test_more_devices_than_songs_leave_no_run_folder(tmp_path):
     statuses, logs = ends(start_workers(tmp_path, [tmp_path / "tree"] * 2, tmp_path / "run", f"--config={config}"), tmp_path)
     assert statuses == [1, 1] and "error: 3 songs for 2 devices" in logs[0]
     assert not (tmp_path / "run").exists()
+
+
+def test_workers_with_unequal_gpus_are_told():
+    import tensorflow as tf
+
+    def devices(*counts):
+        kinds = [(task, kind, number) for task, count in enumerate(counts) for kind, number in [("CPU", 0), *(("GPU", n) for n in range(count))]]
+        return [tf.config.LogicalDevice(f"/job:worker/replica:0/task:{task}/device:{kind}:{number}", kind) for task, kind, number in kinds]
+
+    for counts in ((2, 2, 2), (0, 0), (1,)):
+        distribution.check_equal_gpus(devices(*counts), 0)
+    with pytest.raises(InputError, match="worker 1: the workers have 2, 1, 0 GPUs"):
+        distribution.check_equal_gpus(devices(2, 1, 0), 1)
+
+
+def test_each_worker_sees_that_another_has_more_devices(tree, tmp_path):
+    config = write_config(tmp_path / "small.yaml")
+    workers = start_workers(tmp_path, [tree, tree], tmp_path / "run", f"--config={config}", program=[sys.executable, "-c", UNEQUAL_DEVICES])
+    statuses, logs = ends(workers, tmp_path)
+    assert statuses == [1, 1] and not (tmp_path / "run").exists()
+    for rank, log in enumerate(logs):
+        assert f"error: worker {rank}: the workers have 0, 1 GPUs" in log and "Traceback" not in log
 
 
 @pytest.mark.parametrize(
