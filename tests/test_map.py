@@ -120,6 +120,19 @@ def test_zoom_pan_and_reset(page):
     assert back == pytest.approx(start, abs=0.5)
 
 
+def test_keys_zoom_about_the_middle_of_the_free_part(page):
+    place = "(({ x, y }) => [x, y])(soundEval.positionOf(9))"
+    start, panel = np.array(page.evaluate(place)), page.locator("#panel").bounding_box()
+    middle = np.array([(panel["x"] + panel["width"] + 1280 - 336) / 2, 400])  # the card's place at the right is 336 pixels wide
+    page.keyboard.press("+")
+    np.testing.assert_allclose(np.array(page.evaluate(place)) - middle, 1.4 * (start - middle), atol=0.01)
+    page.keyboard.press("-")
+    page.keyboard.press("-")
+    np.testing.assert_allclose(np.array(page.evaluate(place)) - middle, (start - middle) / 1.4, atol=0.01)
+    page.keyboard.press("0")
+    np.testing.assert_allclose(page.evaluate(place), start, atol=0.01)
+
+
 def test_every_song_lies_inside_the_window_beside_the_panel(page):
     panel = page.locator("#panel").bounding_box()
     for row in range(24):

@@ -144,6 +144,14 @@ soundEval.plot = (() => {
     if (dx || dy) show(x + dx * unit, y - dy * unit, unit);
   }
 
+  /** Makes the map larger by a factor, about the middle of what panel and card leave free. */
+  function zoom(factor) {
+    const { left, right, top, bottom } = covered();
+    const { x, y, unit } = view();
+    const gain = unit - unit / factor;
+    show(x + ((left - right) / 2) * gain, y - ((top - bottom) / 2) * gain, unit / factor);
+  }
+
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
   /** Puts a point of the map in the middle of the window; `unit` is the map's length of a pixel. */
@@ -207,7 +215,7 @@ soundEval.plot = (() => {
     }, true);
   }
 
-  return { start, paint, mark, doubt, drag, onDrawn, whole, refit, reveal, show, view, pixelOf, positionOf, songAt, onTap, onMoved, element, colourOf: (row) => current[row] };
+  return { start, paint, mark, doubt, drag, onDrawn, whole, zoom, refit, reveal, show, view, pixelOf, positionOf, songAt, onTap, onMoved, element, colourOf: (row) => current[row] };
 })();
 soundEval.positionOf = soundEval.plot.positionOf;
 soundEval.colourOf = soundEval.plot.colourOf;

@@ -2,8 +2,9 @@
 "use strict";
 
 soundEval.walk = (() => {
-  const { songs, state, filters, player, on, byId } = soundEval;
+  const { songs, state, filters, player, plot, on, byId } = soundEval;
   const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  const ZOOM = 1.4; // times larger by a key
   const REST = 350; // milliseconds that a pointer rests on a song before it is played
 
   /** The shown song nearest on the map within 45 degrees of a direction, or -1. */
@@ -44,7 +45,10 @@ soundEval.walk = (() => {
     byId("search").focus();
   }
 
-  const KEYS = { " ": player.toggle, n: next, p: previous, Escape: escape, "/": find };
+  const KEYS = {
+    " ": player.toggle, n: next, p: previous, Escape: escape, "/": find,
+    "+": () => plot.zoom(ZOOM), "=": () => plot.zoom(ZOOM), "-": () => plot.zoom(1 / ZOOM), 0: plot.whole, // = is + without Shift
+  };
 
   function key(event) {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
