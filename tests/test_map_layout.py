@@ -99,6 +99,7 @@ def test_what_a_finger_must_hit_is_large_enough(open_map, map_context, size):
         page.evaluate("soundEval.select(4)")
         page.click("#panel-toggle")
         page.click("#settings summary")
+        assert page.evaluate("getComputedStyle(document.querySelector('summary')).display") == "list-item"  # has a triangle
         page.fill("#search", "piece")
         parts = page.locator(":is(#panel, #card) :is(button, select, input:not([type=checkbox]), summary, label:has(input)), #suggestions li").all()
         boxes = {f"{part.get_attribute('id')} {part.text_content()[:20]}": part.bounding_box() for part in parts if part.is_visible()}
