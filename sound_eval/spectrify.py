@@ -196,8 +196,14 @@ def spectrify(audio_dir, vectors_dir, config, *, processes, dask=None, overwrite
 
 
 def drop_orphans(audio_dir, vectors_dir, state, prune):
-    """The names of log-mel files whose audio file is gone; they are removed where `prune`."""
-    orphans = [name for name in walk(vectors_dir, [LOG_MEL_SUFFIX]) if not (audio_dir / audio_name(name)).exists()]
+    """The names of log-mel files whose audio file is gone; they are removed where `prune`. Raises InputError where those would be all."""
+    names = walk(vectors_dir, [LOG_MEL_SUFFIX])
+    orphans = [name for name in names if not (audio_dir / audio_name(name)).exists()]
+    if prune and orphans and len(orphans) == len(names):
+        raise InputError(
+            f"{audio_dir}: has the audio of none of the {len(names)} log-mel files in {vectors_dir}, and --prune would remove them all; "
+            "is it the folder that they were made of? If so, remove them yourself"
+        )
     if prune:
         for name in orphans:
             (vectors_dir / name).unlink()

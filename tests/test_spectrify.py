@@ -269,6 +269,15 @@ def test_failures_are_emptied_of_what_succeeds_later(music, tmp_path):
     assert set(failures(tmp_path / "out")) == {"disc 0/2.wav"}
 
 
+def test_prune_does_not_empty_the_tree_of_another_folder(music, tmp_path):
+    out = tmp_path / "out"
+    run_script(SCRIPT, music, out)
+    before = arrays(out)
+    done = run_script(SCRIPT, music / "disc 1", out, "--prune", check=False)
+    assert done.returncode == 1 and "has the audio of none of the 6 log-mel files" in done.stderr and done.stderr.count("\n") == 1
+    assert arrays(out) == before and last_line(run_script(SCRIPT, music, out)) == "done 0, skipped 6, failed 0"
+
+
 def test_a_file_that_breaks_leaves_no_old_array(music, tmp_path):
     run_script(SCRIPT, music, tmp_path / "out")
     (music / "disc 0/0.wav").write_bytes(b"broken" * 100)
