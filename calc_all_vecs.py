@@ -13,7 +13,7 @@ from sound_eval import infer
 from sound_eval.cli import InputError, Progress, print_next, run_main, warn
 from sound_eval.library import save_song_vectors
 from sound_eval.run_folder import RunFolder
-from sound_eval.trees import save_array
+from sound_eval.trees import is_inside, save_array
 
 EXAMPLE = """example:
   python calc_all_vecs.py example_vectors/ example_outs/ example_word_vectors/ --song-vectors example_word_vectors/songs.npy
@@ -39,6 +39,18 @@ def parse_arguments():
     if args.song_vectors is None and (args.kind != "sum" or args.infer_all):
         parser.error("--mean-words, --song-only and --infer-all say what --song-vectors FILE.npy shall hold; give that too")
     return args
+
+
+def check(args):
+    """Raise InputError where what is to be written would replace what is read, or be taken for it the next time."""
+    outputs = [args.out_dir] + ([args.song_vectors] if args.song_vectors else [])
+    for path in outputs:
+        if is_inside(path, args.vectors_dir):
+            raise InputError(f"{path}: lies in the log-mel tree {args.vectors_dir}, whose files it would replace or mix with; give a place outside")
+    if args.song_vectors and args.song_vectors.is_dir():
+        raise InputError(f"{args.song_vectors}: a folder; --song-vectors names a file, such as {args.song_vectors / 'songs.npy'}")
+    if args.song_vectors and args.song_vectors.parent.resolve() == args.run_dir.resolve():
+        raise InputError(f"{args.song_vectors}: the music_list.txt beside it would replace that of the run; give another folder")
 
 
 def write_words(args, networks, config, names):
@@ -100,6 +112,7 @@ def write_song_vectors(args, run, weights, networks, config, means):
 def main():
     """Read the run, write the tree and the song vectors."""
     args = parse_arguments()
+    check(args)
     run = RunFolder(args.run_dir)
     config, weights = run.config(), corpora.read_weights(run)
     networks = infer.networks_from(weights)

@@ -15,6 +15,7 @@ from sound_eval.cli import InputError, Progress, print_next, quiet_tensorflow, r
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.monitor import Monitor
 from sound_eval.run_folder import RunFolder
+from sound_eval.trees import is_inside
 
 EXAMPLE = """example:
   python spectrogram_doc2vec.py example_vectors/ example_outs/ --config=configs/small_train.yaml
@@ -204,6 +205,8 @@ def main():
     args = parse_arguments()
     stop = Stop(began + args.max_minutes * 60 if args.max_minutes else float("inf"))
     run = RunFolder(args.run_dir)
+    if is_inside(args.run_dir, args.vectors_dir):
+        raise InputError(f"{args.run_dir}: lies in the log-mel tree {args.vectors_dir}, and its files would be taken for songs; give one outside")
     present = corpora.list_songs(args.vectors_dir)
     config = settled_config(args, run)
     quiet_tensorflow()

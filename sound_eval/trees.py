@@ -35,6 +35,11 @@ def walk(root, suffixes):
     return sorted(names)
 
 
+def is_inside(path, folder):
+    """Whether `path`, which need not be there yet, is `folder` or lies in it."""
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
+
+
 def log_mel_name(audio_name):
     """Where the log-mel of an audio file lies in its tree: `a/b.mp3` -> `a/b.mp3.npy`."""
     return audio_name + LOG_MEL_SUFFIX

@@ -105,6 +105,22 @@ def test_errors(trained, tmp_path, arguments, status, message):
     assert done.returncode == status and message in done.stderr and "Traceback" not in done.stderr
 
 
+def test_what_is_read_is_not_replaced(trained, tmp_path):
+    tree, run = trained
+    before = {path: path.read_bytes() for folder in trained for path in folder.rglob("*.*") if path.is_file()}
+    for out, songs, message in (
+        (tree, None, "lies in the log-mel tree"),
+        (tree / "words", None, "lies in the log-mel tree"),
+        (tmp_path / "words", tree / "songs.npy", "lies in the log-mel tree"),
+        (tmp_path / "words", run / "songs.npy", "would replace that of the run"),
+        (tmp_path / "words", tmp_path, "--song-vectors names a file"),
+    ):
+        done = run_script(SCRIPT, tree, run, out, *(["--song-vectors", songs] if songs else []), check=False)
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "words").exists()
+    assert {path: path.read_bytes() for folder in trained for path in folder.rglob("*.*") if path.is_file()} == before
+
+
 def test_rounding_of_inputs_is_that_of_the_corpus(trained):
     tree, run = trained
     config = RunFolder(run).config()

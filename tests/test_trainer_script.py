@@ -231,6 +231,13 @@ def test_a_refused_tree_leaves_folders_as_they_were(tree, config, tmp_path):
     assert not (tmp_path / "new").exists() and os.listdir(tmp_path / "mine") == ["notes.txt"]
 
 
+def test_a_run_folder_among_the_songs_is_refused(tree, config):
+    for run in (tree, tree / "run"):
+        done = run_script(SCRIPT, tree, run, f"--config={config}", check=False)
+        assert done.returncode == 1 and "lies in the log-mel tree" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tree / "run").exists() and not (tree / "cache").exists()
+
+
 def test_songs_shorter_than_the_window_train(tmp_path, config):
     tree = tmp_path / "short"
     for i, n_frames in enumerate([1, 2, 3, 5, 1, 9]):
