@@ -126,6 +126,9 @@ def main():
     write = WRITERS.get(args.out.suffix.lower())
     if write is None:
         raise InputError(f"{args.out}: its suffix says the format and must be one of {', '.join(WRITERS)}")
+    read = [args.metadata, args.song_vectors, *(Path(args.run_dir) / name for name in ("music_list.txt", "epoc_num.txt", "cost_list.csv"))]
+    if args.out.resolve() in [Path(path).resolve() for path in read if path]:
+        raise InputError(f"{args.out}: is read here, and would be replaced; give another name")
     library = Library(args.run_dir, args.song_vectors, args.metadata)
     write(args.out, library, args.seed)
     print(f"wrote {args.out}: {len(library.names)} vectors of {library.vectors.shape[1]}")

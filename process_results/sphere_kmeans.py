@@ -54,6 +54,8 @@ def check(args, n_songs):
     if args.choose_k and args.choose_k[-1] >= n_songs:
         raise InputError(f"--choose-k up to {args.choose_k[-1]}: expected fewer clusters than the {n_songs} songs")
     figures.check_name(args.output)
+    if (table := args.output.with_suffix(".csv")).resolve() in (args.metadata.resolve(), args.music_list.resolve()):
+        raise InputError(f"{table}: is read here, and would be replaced by the table beside {args.output}; give another --output")
 
 
 def choose_k(vectors, args):

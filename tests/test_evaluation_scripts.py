@@ -89,6 +89,14 @@ def test_k_means_prints_figures_beside_random_and_writes_picture_and_clusters(ru
     assert "next: python static_web_viewer/display_vector_data.py" in done.stdout
 
 
+def test_k_means_does_not_replace_its_labels(run, run_script, tmp_path):
+    (tmp_path / "labels.csv").write_bytes((run / "labels.csv").read_bytes() + b"a song that is not in the run,rock,,,\n")
+    before = (tmp_path / "labels.csv").read_bytes()
+    done = run_script(KMEANS, tmp_path / "labels.csv", *files(run)[1:], "--output", tmp_path / "labels.png", check=False)
+    assert done.returncode == 1 and "labels.csv: is read here" in done.stderr and "give another --output" in done.stderr
+    assert (tmp_path / "labels.csv").read_bytes() == before
+
+
 def test_k_means_accepts_the_older_spelling_and_chooses_k(run, run_script, tmp_path):
     done = run_script(KMEANS, *files(run), "--choose-k", "2:7", "--output", tmp_path / "k.svg", "--csv_collum=genre", "--restarts", "3")
     assert "the best is 4" in done.stdout and "\n4 clusters of 80 songs" in done.stdout

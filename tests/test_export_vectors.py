@@ -77,3 +77,10 @@ def test_what_cannot_be_written_is_said_in_one_line(run_script, run_dir, tmp_pat
     done = run_script("process_results/export_vectors.py", tmp_path, tmp_path / "songs.csv", check=False)
     assert done.returncode == 1 and "music_list.txt: No such file" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_read_is_not_replaced(run_script, run_dir, labels_csv):
+    for out in (labels_csv, run_dir / "music_list.txt"):
+        before = out.read_bytes()
+        done = run_script("process_results/export_vectors.py", run_dir, out, "--metadata", labels_csv, check=False)
+        assert done.returncode == 1 and "is read here, and would be replaced" in done.stderr and out.read_bytes() == before
