@@ -15,9 +15,12 @@ soundEval.colours = (() => {
   const OTHER = { light: "#a3a8b0", dark: "#626873" };
   const MISSING = { light: "#cdd1d6", dark: "#43474f" };
   const GREYED = { light: "#d4d8de70", dark: "#3a3f4870" };
-  // viridis, the colour map of matplotlib (CC0), from dark to bright
-  const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
-  const PART = { light: [0, 0.58], dark: [1, 0.345] }; // of viridis, most striking end first: its contrast with the ground is 3:1 or more (WCAG 2.2, 1.4.11)
+  // Plasma, a colour map of matplotlib (CC0), most striking end first, as far as it keeps a contrast of 3:1 with the ground (WCAG 2.2, 1.4.11).
+  // Cut so, its hues stay further apart than those of viridis, which in the light theme would all be blue and green.
+  const SCALES = {
+    light: ["#0d0887", "#43039e", "#6c00a8", "#9410a2", "#b42e8d", "#cf4c74", "#e56a5d"],
+    dark: ["#f0f921", "#fcce25", "#fca636", "#f2844b", "#e16462", "#cc4778", "#b12a90"],
+  };
   const RAMP_STEPS = 256;
   const DOUBTFUL = 0.5; // trust below which a song's surroundings on the map mislead
   const HOLLOW = 20_000; // songs up to which their points are hollow; with more, the holes are too small to see and take as long to draw as the points
@@ -34,18 +37,18 @@ soundEval.colours = (() => {
     return Number.parseInt(hex.length === 6 ? `${hex}ff` : hex, 16);
   }
 
-  /** RAMP_STEPS colours of viridis from one place in it to another. */
-  function ramp(from, to) {
+  /** RAMP_STEPS colours from the first to the last stop. */
+  function ramp(stops) {
     return Uint32Array.from({ length: RAMP_STEPS }, (_, step) => {
-      const place = (from + (step / (RAMP_STEPS - 1)) * (to - from)) * (VIRIDIS.length - 1);
-      const left = Math.min(Math.floor(place), VIRIDIS.length - 2);
-      const [here, there] = [parse(VIRIDIS[left]), parse(VIRIDIS[left + 1])];
-      const mix = (shift) => Math.round(((here >>> shift) & 255) * (left + 1 - place) + ((there >>> shift) & 255) * (place - left));
+      const place = (step / (RAMP_STEPS - 1)) * (stops.length - 1);
+      const left = Math.min(Math.floor(place), stops.length - 2);
+      const [from, to] = [parse(stops[left]), parse(stops[left + 1])];
+      const mix = (shift) => Math.round(((from >>> shift) & 255) * (left + 1 - place) + ((to >>> shift) & 255) * (place - left));
       return ((mix(24) << 24) | (mix(16) << 16) | (mix(8) << 8) | 255) >>> 0;
     });
   }
 
-  const ramps = Object.fromEntries(Object.entries(PART).map(([name, [most, least]]) => [name, { down: ramp(most, least), up: ramp(least, most) }]));
+  const ramps = Object.fromEntries(Object.entries(SCALES).map(([name, stops]) => [name, { down: ramp(stops), up: ramp(stops.toReversed()) }]));
 
   /** What is near or much stands out most from the ground. */
   const rampOf = (nearFirst) => ramps[theme()][nearFirst ? "down" : "up"];
