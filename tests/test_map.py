@@ -225,7 +225,7 @@ def test_colours_of_numbers_stand_out_from_the_ground_in_order(map_context, map_
         ground = page.evaluate("getComputedStyle(document.body).getPropertyValue('--ground').trim()")
     lightness = np.array([lab(css, "normal")[0] for css in [ground, *drawn]])
     gaps = np.abs(lightness[1:] - lightness[0])
-    assert len(set(drawn)) > 8 and (np.diff(gaps) <= 0).all()
+    assert len(set(drawn)) > 8 and (np.diff(gaps) < 0.1).all()  # but for the rounding to 8 bits
     least, most = sorted(((lightness[[0, -1]] + 16) / 116) ** 3 + 0.05)
     assert most / least >= 3
 
