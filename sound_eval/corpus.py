@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from sound_eval import texture
 from sound_eval.cli import InputError, Progress
 from sound_eval.config import LOG_MEL_KEYS
-from sound_eval.trees import load_array, save_array, save_text, walk
+from sound_eval.trees import checked_names, load_array, save_array, save_text, walk
 from sound_eval.workers import start_worker
 
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")  # the config keys that inputs depend on
@@ -132,8 +132,10 @@ def network_inputs(frames, config):
 
 
 def list_songs(tree):
-    """Sorted names of the log-mel files of a tree. Raises InputError where there is none."""
-    names = walk(tree, [".npy"])
+    """Sorted names of the log-mel files of a tree. Raises InputError where there is none, or one has a name that no music list can hold."""
+    if (Path(tree) / "epoc_num.txt").is_file():
+        raise InputError(f"{tree}: a run folder, where a tree of log-mel files is expected; were the two given in the wrong order?")
+    names = checked_names(walk(tree, [".npy"]))
     if not names:
         raise InputError(f"{tree}: holds no .npy file; it should be a folder that spectrify_all.py wrote")
     return names

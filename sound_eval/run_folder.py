@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import InputError
+from sound_eval.cli import InputError, one_line
 from sound_eval.config import read_config, save_config
-from sound_eval.trees import atomic_write, load_array, read_music_list, save_array, save_music_list, save_text
+from sound_eval.trees import atomic_write, load_array, read_music_list, read_text, save_array, save_music_list, save_text
 
 LOCK_NAME = ".lock"
 
@@ -47,7 +47,7 @@ class RunFolder:
         path = self.path / "epoc_num.txt"
         if not path.is_file():
             raise InputError(f"{self.path}: no epoc_num.txt; a run folder is what spectrogram_doc2vec.py writes")
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_text(path).strip()
         if not re.fullmatch(r"\d+", text):
             raise InputError(f"{path}: holds {text[:40]!r}, expected the number of an epoch")
         return int(text)
@@ -57,8 +57,8 @@ class RunFolder:
 
         A save appends new songs just before it sets the commit mark; where it was cut short in between, they do not count yet.
         """
-        names = read_music_list(self.path / "music_list.txt")
         vectors, unfinished = self.vectors_path(), self.vectors_path(self.epoch() + 1)
+        names = read_music_list(self.path / "music_list.txt")
         if vectors.is_file() and unfinished.is_file() and len(load_array(unfinished, mmap_mode="r")) == len(names):
             return names[: len(load_array(vectors, mmap_mode="r"))]
         return names
@@ -96,8 +96,12 @@ class RunFolder:
         """Rows (epoch, cost) of the complete epochs; a save that was cut short may have written one more."""
         if not self.exists():
             return []
-        with open(self.path / "cost_list.csv", newline="", encoding="utf-8") as file:
-            rows = [(int(row["epoc"]), float(row["cost"])) for row in csv.DictReader(file)]
+        path = self.path / "cost_list.csv"
+        try:
+            with open(path, newline="", encoding="utf-8") as file:
+                rows = [(int(row["epoc"]), float(row["cost"])) for row in csv.DictReader(file)]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a list of costs ({one_line(error)}); put back what was there, or only its header `epoc,cost`") from error
         return [row for row in rows if row[0] <= self.epoch()]
 
     def start(self, config, names):

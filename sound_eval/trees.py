@@ -6,6 +6,7 @@ A *name* is a path relative to its tree, as a `str` with forward slashes (`000/0
 Every write goes to a temporary name in the same folder, is flushed to the disk and then renamed, so that a file under
 its final name is always whole. Temporary names begin with `TEMPORARY_PREFIX`; walks leave hidden files out.
 """
+import errno
 import os
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from sound_eval.cli import InputError
 
 TEMPORARY_PREFIX = ".writing-"
 LOG_MEL_SUFFIX = ".npy"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the system names no file with these
 
 
 def walk(root, suffixes):
@@ -65,15 +67,21 @@ def atomic_write(path, mode="wb", **kwargs):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and (error.filename == str(temporary) or (error.filename is None and error.errno in NO_ROOM)):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # the name that a person knows
         raise
 
 
 def save_array(path, array):
-    """Write one array as `.npy`, atomically."""
+    """Write one array as `.npy`, atomically; raises ValueError for an array of Python objects."""
+    array = np.asarray(array, order="C")
+    if array.dtype.hasobject:
+        raise ValueError(f"{path}: an array of Python objects")
     with atomic_write(path) as file:
-        np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)  # NumPy's own way does not say why the system refused
 
 
 def save_text(path, text):
@@ -87,21 +95,40 @@ def load_array(path, **kwargs):
     try:
         return np.load(path, allow_pickle=False, **kwargs)
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a whole .npy array ({error})") from error
+        reason = "text, or pickled objects" if "pickle" in str(error) else error  # NumPy's words would have it read unsafely
+        raise InputError(f"{path}: not a whole .npy array ({reason})") from error
+
+
+def read_text(path):
+    """The UTF-8 text of a file; raises InputError where it is something else."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); is it the right file?") from error
 
 
 def read_music_list(path):
-    """Names in the order of the vectors' rows, one per line of the file. Raises InputError on an empty list."""
-    text = Path(path).read_text(encoding="utf-8")
+    """Names in the order of the vectors' rows, one per line of the file. Raises InputError on an empty list, and on what is no text."""
+    text = read_text(path)
     names = [str(PurePosixPath(line)) for line in text.split("\n") if line.strip()]
     if not names:
         raise InputError(f"{path}: holds no song; is it the music_list.txt of a run folder?")
     return names
 
 
-def save_music_list(path, names):
-    """Write names one per line, atomically; raises InputError for a name that holds a line break."""
+def checked_names(names):
+    """`names`; raises InputError for one that no line of a music list can hold: it has a line break, or is not valid UTF-8."""
     for name in names:
         if "\n" in name or "\r" in name:
             raise InputError(f"{name!r}: a song's path cannot hold a line break; rename the file")
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{name!r}: a song's path has to be valid UTF-8; rename the file") from error
+    return names
+
+
+def save_music_list(path, names):
+    """Write names one per line, atomically; raises InputError as `checked_names`."""
+    checked_names(names)
     save_text(path, "".join(f"{name}\n" for name in names))

@@ -111,3 +111,13 @@ def test_processes_leave_ctrl_c_to_the_parent():
 def test_a_process_that_is_killed_is_one_line():
     with pytest.raises(InputError, match="reading: a process was ended from outside"):
         list(corpora.in_processes(ends_its_process, range(100), "reading"))
+
+
+def test_a_tree_that_is_none_is_told_before_anything_is_read(tmp_path):
+    run = write_run_folder(tmp_path / "run", np.eye(3), ["a.npy", "b.npy", "c.npy"])
+    with pytest.raises(InputError, match="a run folder, where a tree of log-mel files is expected"):
+        corpora.list_songs(run.path)
+    write_tree(tmp_path / "tree", 3)
+    np.save(tmp_path / "tree" / "line\nbreak.npy", np.zeros((5, 12), np.float32))
+    with pytest.raises(InputError, match="cannot hold a line break"):
+        corpora.list_songs(tmp_path / "tree")

@@ -75,7 +75,7 @@ def test_what_cannot_be_written_is_said_in_one_line(run_script, run_dir, tmp_pat
     done = run_script("process_results/export_vectors.py", run_dir, tmp_path / "songs.xyz", check=False)
     assert done.returncode == 1 and "one of .txt, .bin, .tsv, .parquet, .csv, .npz" in done.stderr and done.stderr.count("\n") == 1
     done = run_script("process_results/export_vectors.py", tmp_path, tmp_path / "songs.csv", check=False)
-    assert done.returncode == 1 and "music_list.txt: No such file" in done.stderr
+    assert done.returncode == 1 and "no epoc_num.txt; a run folder is what" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -137,3 +137,12 @@ def test_the_second_writer_is_not_let_in_and_a_crash_leaves_no_lock(tmp_path):
     saver.wait()
     saver.stdout.close()
     RunFolder(tmp_path).lock()
+
+
+@pytest.mark.parametrize(("name", "data"), [("epoc_num.txt", b"\xff\xfe"), ("music_list.txt", b"a\xff.npy\n"), ("cost_list.csv", b"epoc,cost\n1,x\n")])
+def test_damaged_files_are_named(tmp_path, name, data):
+    run = new_run(tmp_path)
+    run.save(1, np.zeros((2, 8)), {}, 0.7)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=name):
+        run.music_list(), run.costs()

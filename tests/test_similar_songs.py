@@ -373,7 +373,7 @@ def test_folders_that_do_not_fit_are_one_line(run_script, names, vectors, tmp_pa
     done = run_script(SCRIPT, "near", run.path, "0", check=False)
     assert done.returncode == 1 and "does not fit the 23 songs" in done.stderr
     done = run_script(SCRIPT, "near", tmp_path, "0", check=False)
-    assert done.returncode == 1 and "music_list.txt: No such file" in done.stderr
+    assert done.returncode == 1 and "no epoc_num.txt; a run folder is what" in done.stderr
 
 
 def test_a_home_folder_behind_a_sign_is_found(run_script, run_dir, audio_folder, names):
