@@ -72,7 +72,10 @@ class InputFile:
         """Write `rows` (count, dim) from row `first` on."""
         data, position = np.ascontiguousarray(rows, self.dtype).tobytes(), self.offset + first * self.row_bytes
         while data:
-            done = os.pwrite(self.file.fileno(), data, position)
+            try:
+                done = os.pwrite(self.file.fileno(), data, position)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, self.file.name) from error
             data, position = data[done:], position + done
 
 
