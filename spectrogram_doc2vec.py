@@ -11,7 +11,7 @@ import numpy as np
 
 from sound_eval import corpus as corpora
 from sound_eval import distribution, infer
-from sound_eval.cli import InputError, Progress, print_next, quiet_tensorflow, run_main, warn
+from sound_eval.cli import InputError, Progress, print_next, quiet_tensorflow, run_main, seed_number, warn
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.monitor import Monitor
 from sound_eval.run_folder import RunFolder
@@ -39,11 +39,11 @@ def parse_arguments():
     parser.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a lower cost")
     parser.add_argument("--keep", type=int, metavar="N", help="keep only the last N vector_at_*.npy (default: all)")
     parser.add_argument("--tensorboard", action="store_true", help="write RUN_DIR/tensorboard: scalars, and vectors for the projector")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights and of the pairs drawn (default: 0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the first weights and of the pairs drawn (default: 0)")
     args = parser.parse_args()
     for name in ("epochs", "max_minutes", "patience", "keep"):
         value = getattr(args, name)
-        if value is not None and value <= 0:
+        if value is not None and not value > 0:  # nan is not either
             parser.error(f"--{name.replace('_', '-')} is {value}, expected more than 0")
     return args
 

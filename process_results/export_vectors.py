@@ -18,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 
 import _repo_root  # noqa: F401
-from sound_eval.cli import InputError, Progress, run_main
+from sound_eval.cli import InputError, Progress, run_main, seed_number
 from sound_eval.library import Library
 from sound_eval.trees import atomic_write
 
@@ -121,7 +121,7 @@ def main():
     parser.add_argument("out", metavar="OUT", type=Path, help=f"file to write: {', '.join(WRITERS)}")
     parser.add_argument("--metadata", metavar="FILE.csv", help="labels by `filename`; without it the one label is `folder`")
     parser.add_argument("--song-vectors", metavar="FILE.npy", help="vectors in place of the run's last ones, with music_list.txt beside them")
-    parser.add_argument("--seed", type=int, default=0, help="of x and y (default 0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of x and y (default 0)")
     args = parser.parse_args()
     write = WRITERS.get(args.out.suffix.lower())
     if write is None:

@@ -6,7 +6,7 @@ import numpy as np
 
 import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval import clustering, figures
-from sound_eval.cli import InputError, Progress, print_next, run_main, warn
+from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number, warn
 from sound_eval.labelled import choose_label_column, read_labelled, read_vectors
 from sound_eval.metadata import FILENAME
 from sound_eval.trees import atomic_write
@@ -32,7 +32,7 @@ def parse_args():
     parser.add_argument("--csv-column", "--csv_collum", metavar="COLUMN", help="label to hold the clusters against (default: genre, …)")
     parser.add_argument("--choose-k", type=k_range, metavar="LOW:HIGH", help="try these numbers of clusters and take the best silhouette")
     parser.add_argument("--restarts", type=int, default=10, help="runs of k-means, of which the best counts (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, help="of the starts of k-means (default: 0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the starts of k-means (default: 0)")
     return parser.parse_args()
 
 

@@ -6,6 +6,7 @@ What a user can cause raises `InputError` (or an `OSError` of the system's own);
 `error: ...` on stderr and exits 1. Everything else is a defect and keeps its traceback.
 Progress goes to stderr: a live bar on a terminal, a plain line every `PIPE_SECONDS` on a pipe. Results go to stdout.
 """
+import argparse
 import os
 import shlex
 import sys
@@ -58,6 +59,13 @@ def warn(message):
 def print_next(*command):
     """Print the command to type next, quoted for the shell."""
     print("next:", shlex.join(str(part) for part in command), flush=True)
+
+
+def seed_number(text):
+    """The `type` of an option --seed: what all generators of random numbers take."""
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 32):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {(1 << 32) - 1}")
+    return int(text)
 
 
 class Progress:

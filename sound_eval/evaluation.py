@@ -13,7 +13,7 @@ import numpy as np
 
 from sound_eval import classification, figures
 from sound_eval.classification import SCORES
-from sound_eval.cli import InputError, Progress, warn
+from sound_eval.cli import InputError, Progress, seed_number, warn
 from sound_eval.labelled import choose_label_column
 from sound_eval.metadata import FILENAME
 from sound_eval.trees import atomic_write, save_text
@@ -59,7 +59,7 @@ def add_options(parser):
     splits.add_argument("--split", metavar="COLUMN", help="column with an official split: training, validation, test")
     parser.add_argument("--folds", type=int, default=5, help="folds of the cross-validation (default: 5)")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.md, report.json, confusion.png and predictions.csv there")
-    parser.add_argument("--seed", type=int, default=0, help="of the folds and of the bootstrap (default: 0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the folds and of the bootstrap (default: 0)")
 
 
 def task_of(songs, args):

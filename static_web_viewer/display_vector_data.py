@@ -3,7 +3,7 @@ import argparse
 from pathlib import Path
 
 import _repo_root  # noqa: F401
-from sound_eval.cli import InputError, Progress, print_next, run_main
+from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number
 from sound_eval.run_folder import RunFolder
 from sound_eval.trees import audio_name, load_array, read_music_list, save_array, save_music_list, save_text
 
@@ -35,7 +35,7 @@ def parse_arguments():
     add("--max-points", type=int, metavar="N", help="at most N songs, drawn at random; the page says so")
     add("--title", default="", help="heading of the page (default: the name of AUDIO_DIR)")
     add("--serve", type=int, nargs="?", const=8000, metavar="PORT", help="then show the map at 127.0.0.1 (default port: 8000)")
-    add("--seed", type=int, default=0, help="seed of t-SNE, k-means and --max-points (default: %(default)s)")
+    add("--seed", type=seed_number, default=0, help="seed of t-SNE, k-means and --max-points (default: %(default)s)")
     args = parser.parse_args()
     check_together(args, parser)
     return args
