@@ -132,7 +132,7 @@ def near(args, library, search):
 
 def like(args, library, search):
     """One list for the sum."""
-    signed = [(text[0], text[1:]) if text[0] in "+-" else ("+", text) for text in args.songs]
+    signed = [(text[0], text[1:]) if text[:1] in ("+", "-") else ("+", text) for text in args.songs]
     queries = [(sign, term(library, sign, text)) for sign, text in signed]
     vector = combine([query.vector for sign, query in queries if sign == "+"], [query.vector for sign, query in queries if sign == "-"])
     title = " ".join(f"{sign}{query.name}" for sign, query in queries)
@@ -173,7 +173,7 @@ def wander(args, library, search):
     length = seconds_from_text(args.length) if args.length else None
     selection = Selection(library.unit, rules_of(args, library))
     selection.enter(seed.row, seed.vector)
-    lengths = [durations.seconds(seed.row, seed.name) if length else None]
+    lengths = [durations.seconds(seed.row, seed.name)] if length is not None else []
 
     def wanted(rows):
         if length is None:
@@ -212,14 +212,15 @@ def print_stats(args, library):
     with Progress(len(library.names) * len(searches), "song", "comparing") as progress:
         found = {name: neighbours(search, args.neighbours, apart, progress.update) for name, search in searches.items()}
     columns = {name: occurrence_stats(library, lists) | (label_stats(lists, same) if args.same else {}) for name, lists in found.items()}
-    columns["cosine"]["intrinsic dimension"] = round(intrinsic_dimension(library.unit, found["cosine"]), 2)
+    dimension = intrinsic_dimension(library.unit, found["cosine"])
+    columns["cosine"]["intrinsic dimension"] = round(dimension, 2) if np.isfinite(dimension) else None
     if args.json:
         print(json.dumps(columns, ensure_ascii=False, indent=1))
         return 0
     print(f"{len(library.names)} songs, vectors of {library.unit.shape[1]}, lists of {args.neighbours}")
     print(" " * 50, *(f"{name:>20}" for name in columns))
     for line in columns["cosine"]:
-        print(f"{line:50}", *(f"{column.get(line, ''):>20}" for column in columns.values()))
+        print(f"{line:50}", *(f"{'' if (value := column.get(line)) is None else value:>20}" for column in columns.values()))
     return 0
 
 

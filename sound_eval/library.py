@@ -35,7 +35,11 @@ class Library:
         self.run, self.metadata, self.audio_dir = RunFolder(run_dir), metadata, audio_dir
         self.song_vectors = Path(song_vectors) if song_vectors else None
         names, vectors = read_song_vectors(self.song_vectors) if song_vectors else (self.run.music_list(), self.run.vectors())
-        self.names, self.vectors, self.unit = [audio_name(name) for name in names], vectors, unit_vectors(vectors)
+        self.names, self.vectors = [audio_name(name) for name in names], vectors
+        try:
+            self.unit = unit_vectors(vectors)
+        except InputError as error:
+            raise InputError(f"{self.song_vectors or self.run.vectors_path()}: {error}") from error
 
     @cached_property
     def table(self):

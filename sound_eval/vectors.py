@@ -281,8 +281,10 @@ def intrinsic_dimension(unit, found):
 
     The maximum likelihood estimate of Levina & Bickel (2004), averaged over songs as MacKay & Ghahramani (2005) correct it:
     1 / mean(log(T_k / T_j)), T_j the distance to neighbour j < k. Songs with a copy at distance 0 are left out.
+    NaN where the lists are too short or no distances differ.
     """
     similarity = np.einsum("nkd,nd->nk", unit[found], unit)
     distance = np.sort(np.sqrt(np.maximum(2 - 2 * similarity, 0)), axis=1)
     distance = distance[distance[:, 0] > 1e-3]
-    return float(1 / np.mean(np.log(distance[:, -1:] / distance[:, :-1]))) if len(distance) else float("nan")
+    ratios = np.log(distance[:, -1:] / distance[:, :-1])
+    return float(1 / ratios.mean()) if ratios.any() else float("nan")

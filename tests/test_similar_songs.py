@@ -351,6 +351,7 @@ def test_song_vectors_of_another_file(run_script, run_dir, names, vectors, tmp_p
         (("playlist", "0", "--length", "60", "--audio-dir", "."), "60min, 1h30min"),
         (("playlist", "0", "--drift", "7"), "--drift 7"),
         (("path", "0", "1", "--steps", "0"), "--steps 0"),
+        (("like", ""), "'' fits 24 songs"),
         (("stats", "--neighbours", "0"), "--neighbours 0"),
     ],
 )
@@ -358,6 +359,20 @@ def test_mistakes_are_one_line(run_script, run_dir, args, message):
     done = run_script(SCRIPT, args[0], run_dir, *args[1:], check=False)
     assert done.returncode == 1 and done.stdout == ""
     assert message in done.stderr and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_vectors_that_are_not_finite_are_named(run_script, vectors, names, tmp_path):
+    run = write_run_folder(tmp_path / "run", np.where(np.arange(len(names))[:, None] == 3, np.nan, vectors), [f"{name}.npy" for name in names])
+    done = run_script(SCRIPT, "near", run.path, "0", check=False)
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {run.vectors_path()}: 1 of 24 vectors hold nan or inf")
+
+
+def test_the_shortest_lists_there_are(run_script, run_dir, audio_folder):
+    done = run_script(SCRIPT, "playlist", run_dir, "0", "--length=0min", "--audio-dir", audio_folder, "--json")
+    assert len(json.loads(done.stdout)[0]["songs"]) == 1
+    done = run_script(SCRIPT, "stats", run_dir, "--neighbours=1", "--json")
+    assert json.loads(done.stdout, parse_constant=pytest.fail)["cosine"]["intrinsic dimension"] is None and done.stderr == ""
+    assert run_script(SCRIPT, "stats", run_dir, "--neighbours=1").stdout.splitlines()[-1].split() == ["intrinsic", "dimension"]
 
 
 def test_folders_that_do_not_fit_are_one_line(run_script, names, vectors, tmp_path):

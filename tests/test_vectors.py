@@ -248,3 +248,10 @@ def test_intrinsic_dimension_leaves_out_songs_with_a_copy():
     found = neighbours(Cosine(doubled), 10)
     assert np.isfinite(intrinsic_dimension(doubled, found))
     assert np.isnan(intrinsic_dimension(np.repeat(unit[:2], 20, axis=0), neighbours(Cosine(np.repeat(unit[:2], 20, axis=0)), 5)))
+
+
+def test_intrinsic_dimension_of_lists_that_cannot_tell_is_nan_without_a_warning(recwarn):
+    unit = unit_vectors(np.random.default_rng(0).standard_normal((20, 4)))
+    assert np.isnan(intrinsic_dimension(unit, neighbours(Cosine(unit), 1)))
+    assert np.isnan(intrinsic_dimension(0 * unit, neighbours(Cosine(0 * unit), 5)))
+    assert not recwarn.list
