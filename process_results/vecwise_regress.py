@@ -6,7 +6,7 @@ import numpy as np
 
 import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval import evaluation
-from sound_eval.cli import print_next, run_main, warn
+from sound_eval.cli import InputError, print_next, run_main, warn
 from sound_eval.labelled import LabelledSongs
 from sound_eval.metadata import FILENAME, read_joined
 from sound_eval.run_folder import RunFolder
@@ -31,10 +31,20 @@ def parse_args():
     return parser.parse_args()
 
 
+def frame_files(tree):
+    """Sorted names of the files of frame vectors, without the song vectors that calc_all_vecs.py may have put among them."""
+    names = [name for name in walk(tree, [LOG_MEL_SUFFIX]) if not (tree / f"{name}.json").is_file()]
+    if not names:
+        raise InputError(f"{tree}: holds no frame vectors; give the folder that calc_all_vecs.py wrote")
+    return names
+
+
 def shared_songs(names, run):
     """The names that the run holds as well, and their song vectors (n, dim)."""
     rows = {name: row for row, name in enumerate(run.music_list())}
     shared = [name for name in names if name in rows]
+    if not shared:
+        raise InputError(f"{run.path}: none of the {len(names)} songs is in its music list, songs are named like {names[0]!r}; is it another run?")
     if len(shared) < len(names):
         warn(f"{len(names) - len(shared)} of {len(names)} songs are not in the music list of {run.path}; they are left out")
     return shared, run.vectors()[[rows[name] for name in shared]].astype(np.float64)
@@ -43,7 +53,7 @@ def shared_songs(names, run):
 def main():
     """Pool, evaluate, print, write."""
     args = parse_args()
-    names, features = walk(args.frame_vectors, [LOG_MEL_SUFFIX]), {}
+    names, features = frame_files(args.frame_vectors), {}
     if args.run_dir:
         names, features["song vectors"] = shared_songs(names, RunFolder(args.run_dir))
     songs = LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata))

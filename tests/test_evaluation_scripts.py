@@ -2,6 +2,7 @@
 import csv
 import json
 import re
+import shutil
 
 import matplotlib.image
 import numpy as np
@@ -198,3 +199,16 @@ def test_frame_vectors_are_pooled_by_mean_and_deviation(run, run_script, tmp_pat
     scores = balanced_accuracies(tmp_path / "report")
     assert scores["frame vectors' mean + deviation"] > 0.75 and scores["song vectors"] > 0.85
     assert scores["mean of frame vectors"] < 0.6
+
+
+def test_frame_vectors_leave_out_song_vectors_and_folders_without_any_are_errors(run, run_script, tmp_path):
+    frames = tmp_path / "frames"
+    shutil.copytree(run / "log mel", frames)
+    np.save(frames / "songs.npy", np.ones((N_SONGS, 6), np.float32))
+    (frames / "songs.npy.json").write_text("{}")
+    done = run_script(FRAMES, run / "labels.csv", frames, "--run-dir", run / "run", "--label", "genre")
+    assert "warning" not in done.stderr and "80 songs, 80 tested" in done.stdout
+    done = run_script(FRAMES, run / "labels.csv", run / "run" / "weights", check=False)
+    assert done.returncode == 1 and "holds no frame vectors" in done.stderr and done.stderr.count("\n") == 1
+    done = run_script(FRAMES, run / "labels.csv", run, "--run-dir", run / "run", check=False)
+    assert done.returncode == 1 and "none of the 81 songs is in its music list" in done.stderr and done.stderr.count("\n") == 1
