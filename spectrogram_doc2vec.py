@@ -203,7 +203,7 @@ def main():
     """Train as the command line says."""
     began = time.monotonic()
     args = parse_arguments()
-    stop = Stop(began + args.max_minutes * 60 if args.max_minutes else float("inf"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C it ends at once while there is nothing to save
     run = RunFolder(args.run_dir)
     if is_inside(args.run_dir, args.vectors_dir):
         raise InputError(f"{args.run_dir}: lies in the log-mel tree {args.vectors_dir}, and its files would be taken for songs; give one outside")
@@ -213,7 +213,7 @@ def main():
     workers = distribution.join(config.USE_GPU)
     with run.beginning() if workers.chief else nullcontext():
         names, corpus, trainer = begin(args, run, workers, present, config)
-    epoch = train(args, run, trainer, corpus, stop)
+    epoch = train(args, run, trainer, corpus, Stop(began + args.max_minutes * 60 if args.max_minutes else float("inf")))
     if not epoch:
         print("stopped before the first step: nothing to save")
         return 1

@@ -83,6 +83,21 @@ def test_a_signal_saves_and_ends_well(tree, config, tmp_path, number):
     assert assert_complete(run).epoch() == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_songs_are_read_ends_at_once(tree, config, tmp_path, number):
+    os.mkfifo(tree / "zzz.npy")  # whose reading never ends
+    run = tmp_path / "run"
+    process = start(tree, run, config)
+    wait_for(lambda: (run / "cache").is_dir())
+    time.sleep(0.5)
+    process.send_signal(number)
+    try:
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+    assert run.with_suffix(".log").read_text() == "interrupted\n" and not run.exists()
+
+
 def test_max_minutes_and_keep_and_seed(tree, config, tmp_path):
     began = time.monotonic()
     run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--max-minutes=0.25", "--keep=2")
