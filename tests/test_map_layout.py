@@ -133,6 +133,20 @@ def test_panel_is_a_button_beside_the_map_until_it_is_wanted(open_map, size):
         assert watched.errors == []
 
 
+@pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE])
+def test_a_folded_panel_shows_that_it_holds_filters(open_map, size):
+    with open_map(size) as (page, _):
+        dot = "getComputedStyle(document.getElementById('panel-toggle'), '::after').content"
+        assert page.evaluate(dot) == "none"
+        page.evaluate("soundEval.filters.toggle('genre', 1)")
+        assert page.evaluate(dot) == '""'
+        page.click("#panel-toggle")
+        assert page.evaluate(dot) == "none" and page.is_visible("#filters button")  # the panel says it itself
+        page.click("#filters button")
+        page.click("#panel-toggle")
+        assert page.evaluate(dot) == "none"
+
+
 def test_whole_map_is_shown_again_when_a_phone_is_turned(open_map):
     with open_map(PORTRAIT) as (page, _):
         for size in (LANDSCAPE, PORTRAIT):

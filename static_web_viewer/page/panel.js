@@ -81,6 +81,7 @@ soundEval.panel = (() => {
     const ranges = [...filters.ranges].map(([name, [low, high]]) => chip(`${readable(name)}: ${low} to ${high}`, () => filters.all(name)));
     const drawn = filters.drawn ? [chip("drawn on the map", () => filters.set("drawn", null))] : [];
     byId("filters").replaceChildren(...values, ...ranges, ...drawn);
+    byId("panel-toggle").classList.toggle("filtering", filters.areOn());
     const { nInRun } = soundEval.data.songs;
     const all = songs.n === nInRun ? `${number(songs.n)} songs` : `${number(songs.n)} songs, drawn at random from ${number(nInRun)}`;
     byId("count").textContent = filters.nShown === songs.n ? all : `${number(filters.nShown)} of ${all}`;
