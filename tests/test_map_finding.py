@@ -197,6 +197,8 @@ def test_clusters_are_a_column_and_list_their_central_songs(page, map_songs):
     names = page.eval_on_selector_all("#legend .value", "list => list.map(one => one.textContent)")
     assert sorted(name.split(" · ")[1] for name in names) == ["chord", "noise", "pulse"]
     page.click("#legend .category:has-text('pulse')")
+    strong = page.eval_on_selector_all("#names span", "list => list.filter(one => getComputedStyle(one).opacity === '1').map(one => one.textContent)")
+    assert [name.split(" · ")[1] for name in strong] == ["pulse"]
     central = page.eval_on_selector_all("#central-songs button", "list => list.map(one => Number(one.dataset.row))")
     assert len(central) == 5 and all(style_of(map_songs[row]) == "pulse" for row in central)
     page.click("#central-songs li:first-child button")

@@ -3,16 +3,23 @@
 "use strict";
 
 soundEval.names = (() => {
-  const { data, songs, state, plot, room, byId } = soundEval;
+  const { data, songs, state, filters, plot, room, on, byId } = soundEval;
   const AROUND = 10; // pixels around the selected song that no name covers
   const column = songs.columns.get("cluster");
-  const sizeOf = ({ name }) => column.counts[column.values.indexOf(name)];
+  const codeOf = ({ name }) => column.values.indexOf(name);
+  const sizeOf = (cluster) => column.counts[codeOf(cluster)];
 
-  const labels = data.songs.clusters.toSorted((a, b) => sizeOf(b) - sizeOf(a)).map(({ name, x, y }) => {
-    const node = soundEval.card.element("span", name);
+  const labels = data.songs.clusters.toSorted((a, b) => sizeOf(b) - sizeOf(a)).map((cluster) => {
+    const node = soundEval.card.element("span", cluster.name);
     byId("names").append(node);
-    return { node, x, y };
+    return { node, x: cluster.x, y: cluster.y, code: codeOf(cluster) };
   });
+
+  /** Where some clusters are chosen, the names of the others are faint like their songs. */
+  function fade() {
+    const chosen = filters.chosenIn("cluster");
+    for (const { node, code } of labels) node.classList.toggle("greyed", Boolean(chosen) && !chosen.has(code));
+  }
 
   function selectedSong() {
     if (state.selected < 0) return [];
@@ -35,6 +42,8 @@ soundEval.names = (() => {
       obstacles.push(box);
     });
   }
+
+  on("filter", fade);
 
   return { place };
 })();
