@@ -4,6 +4,7 @@ The CSV has a `filename` column, relative to the audio folder (`000/000002.mp3`)
 read as text, and a value that is missing is the empty string.
 """
 import csv
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,13 +40,16 @@ def read_metadata(path):
     """The CSV as a DataFrame of text, with a `filename` column. Raises InputError that names the file and what is wrong."""
     path = Path(path)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file, warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
             header = file.readline()
             separator = max(",;\t", key=header.count)
             file.seek(0)
-            table = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, quoting=csv.QUOTE_MINIMAL)
+            table = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, quoting=csv.QUOTE_MINIMAL, index_col=False)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    except pd.errors.ParserWarning as error:  # pandas would drop what is too much
+        raise InputError(f"{path}: rows have more values than the header has names; a value with {separator!r} in it needs quotes") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path}: not readable as CSV: {error}") from error
     if FILENAME not in table.columns:

@@ -4,6 +4,7 @@ import pytest
 
 from sound_eval.cli import InputError
 from sound_eval.labelled import choose_label_column
+from sound_eval.metadata import read_metadata
 
 
 def table(**columns):
@@ -29,3 +30,10 @@ def test_the_label_is_the_first_usual_column_that_tells_songs_apart(columns, cho
 def test_no_candidate_or_several_are_an_error(columns, message):
     with pytest.raises(InputError, match=message):
         choose_label_column(table(**columns), "x.csv")
+
+
+@pytest.mark.parametrize("rows", ["a.mp3,rock,\nb.mp3,jazz,\n", "a, b.mp3,rock\nc.mp3,jazz\n", "a.mp3,rock,x,y\n"])
+def test_rows_longer_than_the_header_are_an_error_and_shift_nothing(tmp_path, rows):
+    (tmp_path / "labels.csv").write_text("filename,genre\n" + rows)
+    with pytest.raises(InputError, match="labels.csv: rows have more values than the header has names; a value with ',' in it needs quotes"):
+        read_metadata(tmp_path / "labels.csv")
