@@ -35,5 +35,5 @@ def test_no_candidate_or_several_are_an_error(columns, message):
 @pytest.mark.parametrize("rows", ["a.mp3,rock,\nb.mp3,jazz,\n", "a, b.mp3,rock\nc.mp3,jazz\n", "a.mp3,rock,x,y\n"])
 def test_rows_longer_than_the_header_are_an_error_and_shift_nothing(tmp_path, rows):
     (tmp_path / "labels.csv").write_text("filename,genre\n" + rows)
-    with pytest.raises(InputError, match="labels.csv: rows have more values than the header has names; a value with ',' in it needs quotes"):
+    with pytest.raises(InputError, match=r"labels\.csv: rows have more values than the header has names; a value with ',' in it needs quotes"):
         read_metadata(tmp_path / "labels.csv")
