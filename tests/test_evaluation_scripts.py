@@ -71,6 +71,11 @@ def test_report_holds_picture_table_and_out_of_fold_predictions(run, run_script,
     assert f"| song vectors | {right:.3f} [" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+def test_figures_are_printed_where_the_report_cannot_be_written(run, run_script):
+    done = run_script(SVM, *files(run), "--label", "genre", "--report", run / "labels.csv", check=False)
+    assert done.returncode == 1 and "balanced accuracy" in done.stdout and "labels.csv: File exists" in done.stderr
+
+
 def test_official_split_tests_the_test_rows_alone(run, run_script, tmp_path):
     done = run_script(SVM, *files(run), "--model", "logistic", "--split", "set", "--report", tmp_path)
     assert "80 songs, 16 tested; the split of column 'set'" in done.stdout
