@@ -158,9 +158,9 @@ def per_class_text(task, result):
 
 
 def report(task, results, names, args):
-    """Print the results, and write them where the options ask for it; `names` (n_songs,) are in the order of the music list."""
+    """Print the results, and then write them where the options ask for it; `names` (n_songs,) are in the order of the music list."""
     print(f"{describe(task)}\n\n{results[0].name}:\n{per_class_text(task, results[0])}\n{table_text(results)}")
-    print("in brackets: 95 % bootstrap intervals; chance draws labels with the shares of the training songs\n", flush=True)  # seen even where the report cannot be written
+    print("in brackets: 95 % bootstrap intervals; chance draws labels with the shares of the training songs\n")
     for path in write_report(args.report, task, results, names, args.model) if args.report else []:
         print("wrote", path)
 

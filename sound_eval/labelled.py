@@ -48,6 +48,8 @@ def read_vectors(path, names):
     vectors = load_array(path)
     if vectors.ndim != 2 or len(vectors) != len(names):
         raise InputError(f"{path}: shape {vectors.shape} does not fit the {len(names)} songs of the music list; are both from one run?")
+    if not vectors.shape[1] or vectors.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {vectors.shape[1]} values of type {vectors.dtype} for each song, expected numbers; is it a file of vectors?")
     bad = ~np.isfinite(vectors).all(axis=1)
     if bad.any():
         raise InputError(f"{path}: the vector of {names[int(bad.argmax())]!r} holds NaN or infinity ({bad.sum()} such songs)")

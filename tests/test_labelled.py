@@ -1,9 +1,10 @@
 """Which column counts as the label, and vectors held against their music list."""
+import numpy as np
 import pandas as pd
 import pytest
 
 from sound_eval.cli import InputError
-from sound_eval.labelled import choose_label_column
+from sound_eval.labelled import choose_label_column, read_vectors
 from sound_eval.metadata import read_metadata
 
 
@@ -37,3 +38,10 @@ def test_rows_longer_than_the_header_are_an_error_and_shift_nothing(tmp_path, ro
     (tmp_path / "labels.csv").write_text("filename,genre\n" + rows)
     with pytest.raises(InputError, match=r"labels\.csv: rows have more values than the header has names; a value with ',' in it needs quotes"):
         read_metadata(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize("vectors", [np.zeros((4, 0)), np.full((4, 2), "x"), np.ones((4, 2), complex)])
+def test_vectors_that_are_no_numbers_are_an_error(tmp_path, vectors):
+    np.save(tmp_path / "v.npy", vectors)
+    with pytest.raises(InputError, match=r"v\.npy: . values of type .* expected numbers"):
+        read_vectors(tmp_path / "v.npy", list("abcd"))
