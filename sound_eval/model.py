@@ -10,6 +10,12 @@ pairs apart alone. Shown together, the song vector takes over what the words of 
 neighbouring seconds apart is left to the words. And every input comes with another, of any song, mixed in, another one as A than as B: what
 survives that is coarser than what would tell each song from its kin.
 
+Nor is every global pair unlike: some are of two songs in one style, or of one piece that the folder holds twice. They are noise in the
+labels (Natarajan et al. 2013), and a cost that takes them at their word drives kin apart, the further the longer the training. So a pair
+that the model holds for alike, with local-to-global odds of o, is taken for kin with the posterior probability q = KIN_ODDS o / (1 + KIN_ODDS o) and
+pushed apart by so much the less (`global_cost`), but no more than a set share of all global pairs is: without this limit the networks may
+end in calling everything kin.
+
 Conventions
 -----------
 `inputs` are normalised, (n_songs, run_length, dim), one run of inputs for each song of the step (`sampling`). Networks are dicts of float32
@@ -17,6 +23,9 @@ tensors, see `init_network`. A *word vector* is net_1 of an input, (dim_out,).
 """
 import numpy as np
 import tensorflow as tf
+
+KIN_ODDS = 0.3  # of kin to others among global pairs that the networks cannot tell from local ones by even odds
+LARGEST_LOG_ODDS = 80.0  # its exponential is still finite in float32; beyond, the logarithm of 1 + odds is the log odds themselves
 
 
 def init_network(random, dim, hidden, dim_out):
@@ -54,10 +63,11 @@ def mixed(inputs, others, share):
     return (inputs + share * tf.gather(inputs, others)) / np.sqrt(1 + share**2)
 
 
-def cost(nets, song_vectors, inputs, batch, mix):
-    """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar, ln 2 where all dot products are 0.
+def cost(nets, song_vectors, inputs, batch, mix, kin_share):
+    """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar.
 
-    nets: (net_1, net_2); song_vectors (n_songs, dim_out), one per run; batch: one step of `sampling.Batches`; mix: share of other inputs.
+    It is ln 2 where all dot products are 0 and no kin are reckoned with. nets: (net_1, net_2); song_vectors (n_songs, dim_out), one per
+    run; batch: one step of `sampling.Batches`; mix: share of other inputs; kin_share: share of the global pairs that may be taken for kin.
     """
     n_songs, run_length, dim = inputs.shape
     flat = tf.reshape(inputs, [n_songs * run_length, dim])
@@ -66,7 +76,8 @@ def cost(nets, song_vectors, inputs, batch, mix):
     shown = batch.shown[:, :, None]
     left = words * shown + song_vectors[:, None, :] * (1 - shown)
     real = tf.cast(batch.positions >= 0, tf.float32)
-    return 0.5 * (local_cost(left, contexts, local_pairs(batch.positions, batch.least)) + global_cost(left, contexts, real))
+    local = local_pairs(batch.positions, batch.least)
+    return 0.5 * (local_cost(left, contexts, local) + global_cost(left, contexts, real, kin_share))
 
 
 def local_cost(left, contexts, local):
@@ -75,10 +86,22 @@ def local_cost(left, contexts, local):
     return tf.reduce_sum(tf.nn.softplus(logits) * local) / tf.maximum(tf.reduce_sum(local), 1)
 
 
-def global_cost(left, contexts, real):
-    """Mean of -log P(global) over all pairs of real inputs from different runs."""
+def global_cost(left, contexts, real, kin_share):
+    """Mean over all pairs of real inputs from different runs of -log P(global), less what is excused as kin.
+
+    With o = exp(-l), the odds of local to global at the dot product l, P(global) is 1 / (1 + o), and the likelihood of a global label with
+    the noise above (1 + KIN_ODDS o) / (1 + o): its gradient is that of a pair which is local with probability q. What the noise excuses is
+    scaled down where the mean of q is above `kin_share`.
+    """
     n_songs, run_length, dim_out = left.shape
     logits = tf.matmul(tf.reshape(left, [-1, dim_out]), tf.reshape(contexts, [-1, dim_out]), transpose_b=True)
     other = 1 - tf.repeat(tf.repeat(tf.eye(n_songs), run_length, 0), run_length, 1)
     weight = tf.reshape(real, [-1, 1]) * tf.reshape(real, [1, -1]) * other
-    return tf.reduce_sum(tf.nn.softplus(-logits) * weight) / tf.maximum(tf.reduce_sum(weight), 1)
+    weight /= tf.maximum(tf.reduce_sum(weight), 1)
+    log_odds = tf.minimum(-logits, LARGEST_LOG_ODDS)
+    odds = tf.exp(log_odds)  # one exponential serves both logarithms and q: this is the largest array of a step
+    strict = tf.reduce_sum((tf.math.log1p(odds) - (logits + log_odds)) * weight)
+    if not kin_share:
+        return strict
+    kin = tf.stop_gradient(tf.reduce_sum(KIN_ODDS * odds / (1 + KIN_ODDS * odds) * weight))
+    return strict - kin_share / tf.maximum(kin, kin_share) * tf.reduce_sum(tf.math.log1p(KIN_ODDS * odds) * weight)

@@ -151,7 +151,7 @@ class Trainer:
         """The cost of a step, and the gradients by networks and song vectors of the cost with its L2 term."""
         with tf.GradientTape() as tape:
             tape.watch([nets, song_vectors])
-            cost = model.cost(nets, song_vectors, inputs, batch, self.config.MIX_INPUTS)
+            cost = model.cost(nets, song_vectors, inputs, batch, self.config.MIX_INPUTS, self.config.KIN_SHARE)
             total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / self.n_songs
         return cost, *tape.gradient(total, [nets, song_vectors])
 

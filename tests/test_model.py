@@ -26,34 +26,59 @@ def random_batch(seed=0, valid=(6, 6, 4)):
     return nets, songs, inputs, batch
 
 
-def plain_cost(nets, songs, inputs, batch, mix):
-    """The cost by a loop over all pairs, from the definitions of local and global."""
+def plain_cost(nets, songs, inputs, batch, mix, kin_share=0):
+    """The cost by a loop over all pairs, from the definitions of local, global and kin."""
     flat = inputs.numpy().reshape(-1, DIM)
     heard = [((flat + mix * flat[others]) / np.sqrt(1 + mix**2)).astype(np.float32) for others in batch.others.numpy()]
     words, contexts = (model.encode(net, tf.constant(rows)).numpy().reshape(N_SONGS, RUN, OUT) for net, rows in zip(nets, heard, strict=True))
-    positions, local, everywhere = batch.positions.numpy(), [], []
+    positions, local, everywhere, excused, kin = batch.positions.numpy(), [], [], [], []
     for s, a in zip(*np.nonzero(positions >= 0), strict=True):
         left = words[s, a] if batch.shown[s, a] else songs[s].numpy()
         for t, b in zip(*np.nonzero(positions >= 0), strict=True):
             probability_global = 1 / (1 + np.exp(-left @ contexts[t, b]))
             if s != t:
+                odds = model.KIN_ODDS * (1 - probability_global) / probability_global
                 everywhere.append(-np.log(probability_global))
+                excused.append(np.log(1 + odds))
+                kin.append(odds / (1 + odds))
             elif abs(positions[s, a] - positions[t, b]) >= LEAST[s]:
                 local.append(-np.log(1 - probability_global))
-    return 0.5 * np.mean(local) + 0.5 * np.mean(everywhere)
+    return 0.5 * np.mean(local) + 0.5 * (np.mean(everywhere) - min(1, kin_share / np.mean(kin)) * np.mean(excused))
 
 
-@pytest.mark.parametrize("mix", [0, 0.7])
+@pytest.mark.parametrize("mix, kin_share", [(0, 0), (0.7, 0.1), (0.7, 0.9)])
 @pytest.mark.parametrize("valid", [(6, 6, 6), (6, 5, 4), (6, 1, 2)])
-def test_cost_is_the_mean_over_pairs(valid, mix):
+def test_cost_is_the_mean_over_pairs(valid, mix, kin_share):
     batch = random_batch(valid=valid)
-    np.testing.assert_allclose(model.cost(*batch, mix), plain_cost(*batch, mix), rtol=1e-5)
+    np.testing.assert_allclose(model.cost(*batch, mix, kin_share), plain_cost(*batch, mix, kin_share), rtol=1e-5)
+
+
+def global_cost_and_slope(product, kin_share):
+    """Cost of two songs of one input each, all of whose dot products are `product`, and its derivative by them."""
+    left, contexts = tf.fill([2, 1, 1], float(product)), tf.ones([2, 1, 1])
+    with tf.GradientTape() as tape:
+        tape.watch(left)
+        cost = model.global_cost(left, contexts, tf.ones([2, 1]), kin_share)
+    return float(cost), float(tf.reduce_sum(tape.gradient(cost, left)))
+
+
+def test_what_looks_like_kin_is_hardly_pushed_apart():
+    assert global_cost_and_slope(-8, kin_share=0)[1] < -0.99
+    assert abs(global_cost_and_slope(-8, kin_share=1)[1]) < 0.01
+    assert global_cost_and_slope(4, kin_share=1)[1] == pytest.approx(global_cost_and_slope(4, kin_share=0)[1], rel=0.35)
+
+
+@pytest.mark.parametrize("product, kin_share, slope", [(-8, 0.1, -0.9), (-79, 0.1, -0.9), (-200, 0.1, -1), (-200, 0, -1)])
+def test_no_more_kin_than_their_share(product, kin_share, slope):
+    """Where all global pairs look like kin, they are still pushed apart but for that share; entirely where exp(200) would overflow."""
+    assert global_cost_and_slope(product, kin_share)[1] == pytest.approx(slope, abs=0.01)
+    assert global_cost_and_slope(product, 0)[0] == pytest.approx(-product, rel=1e-3)
 
 
 def test_zero_dot_products_cost_ln_2():
     nets, songs, inputs, batch = random_batch()
     zero = tuple({name: tf.zeros_like(tensor) for name, tensor in net.items()} for net in nets)
-    np.testing.assert_allclose(model.cost(zero, 0 * songs, inputs, batch, 0.7), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(model.cost(zero, 0 * songs, inputs, batch, 0.7, 0), np.log(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize("shown", [0, 1])
@@ -62,7 +87,7 @@ def test_one_term_stands_alone(shown):
     batch = batch._replace(shown=shown * tf.ones_like(batch.shown))
     with tf.GradientTape() as tape:
         tape.watch([nets, songs])
-        cost = model.cost(nets, songs, inputs, batch, 0)
+        cost = model.cost(nets, songs, inputs, batch, 0, 0.1)
     of_nets, of_songs = tape.gradient(cost, [nets, songs])
     assert (np.abs(of_nets[0]["hidden_kernel"]).max() > 0) == bool(shown)
     assert (np.abs(of_songs).max() > 0) == (not shown)
@@ -72,7 +97,7 @@ def test_one_term_stands_alone(shown):
 def test_void_inputs_change_nothing():
     nets, songs, inputs, batch = random_batch(valid=(6, 6, 4))
     other = tf.tensor_scatter_nd_update(inputs, [[2, 5]], [100 * tf.ones(DIM)])
-    costs = [float(model.cost(nets, songs, values, batch, 0)) for values in (inputs, other)]
+    costs = [float(model.cost(nets, songs, values, batch, 0, 0.1)) for values in (inputs, other)]
     assert costs[0] == costs[1]
 
 
