@@ -28,7 +28,7 @@ from sound_eval.trees import checked_names, load_array, save_array, save_text, w
 from sound_eval.workers import start_worker
 
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")  # the config keys that inputs depend on
-FORMAT = 2  # to be raised when the same tree and keys give other inputs
+FORMAT = 3  # to be raised when the same tree and keys give other inputs
 SMALLEST_DEVIATION = 1e-2  # a value that hardly moves carries no news; dividing by less would only raise its noise
 MOST_MESSAGES = 4096  # that a large corpus is handed to processes in
 SMALL_CORPUS = 32  # songs up to which starting processes costs more than they save

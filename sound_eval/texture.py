@@ -6,24 +6,27 @@ A single frame is a tenth of a second of spectrum. A summary describes every win
     deviation       (n_mels)                    how much it moves
     flux            (n_mels)                    mean absolute difference of neighbouring frames: how fast it moves
     skewness        (n_mels)                    whether it moves by peaks out of quiet (positive) or by gaps in a steady sound (negative)
-    modulation      (n_coarse * n_bands)        log magnitude of the modulation spectrum (the Fourier transform of each coarse band's
-                                                log-mel over time) in octaves from `LOWEST_MODULATION_HZ` up: tremolo, beat and pulse
+    ripples         (3 * 58)                    log magnitude of the joint modulation over time and frequency, in three overlapping
+                                                ranges of the mel axis, see `ripple_spectrum`: tremolo, beat and pulse, whether they
+                                                move all bands at once or sweep up or down, and how the spectrum is ribbed
 
-after the texture-window statistics of Tzanetakis & Cook (2002) and the modulation spectra of McKinney & Breebaart (2003).
+after the texture-window statistics of Tzanetakis & Cook (2002) and the spectrotemporal modulations of Chi, Ru & Shamma (2005).
 Arrays are (n_frames, n_mels) in, (n_windows, n_features) float32 out; rates are in frames per second.
 """
 from itertools import pairwise
 
 import numpy as np
-from scipy.fft import rfft, rfftfreq
+from scipy.fft import fft, fftfreq, rfft, rfftfreq
 
 FLOOR = np.log(1e-4)  # log-mel below this is inaudible beside the music; without a floor, silence would dominate the deviations
-COARSE_BINS = 20  # modulation is taken of this many groups of neighbouring mel bins
-LOWEST_MODULATION_HZ = 0.5
-N_MODULATION_BANDS = 6  # octaves: 0.5-1, 1-2, 2-4, 4-8, 8-16, above 16 Hz
 STEADY = 0.1  # added to the deviation that the skewness is divided by: what hardly moves has no shape
-MODULATION_FLOOR = 1e-2  # added to magnitudes before the logarithm: 1 % modulation depth is heard as none
-BLOCK_WINDOWS = 2048  # windows summarised at once, which bounds the memory for long recordings
+COARSE_BINS = 40  # ripples are taken of this many groups of neighbouring mel bins
+RATES_HZ = (0.5, 1, 2, 4, 8, 16, np.inf)  # edges of the bands of modulation over time
+SCALES = (1, 2, 4, 8, np.inf)  # edges of the bands of modulation over frequency, in periods per range; below 1 all bins move as one
+N_RANGES = 3  # each half the mel axis, half overlapping
+N_RIPPLES = (2 * (len(SCALES) - 1) + 1) * (len(RATES_HZ) - 1) + len(SCALES) - 1  # of one range: both directions and none, and standing ripples
+RIPPLE_FLOOR = 0.01  # added to magnitudes before the logarithm: what modulates less is heard as steady
+BLOCK_WINDOWS = 128  # windows summarised at once: few enough for the cache of a core, however long the recording
 
 
 def n_windows(n_frames, window, step):
@@ -33,7 +36,7 @@ def n_windows(n_frames, window, step):
 
 def n_features(n_mels):
     """Values in one summary of `n_mels` bins."""
-    return 4 * n_mels + min(COARSE_BINS, n_mels) * N_MODULATION_BANDS
+    return 4 * n_mels + N_RANGES * N_RIPPLES
 
 
 def summarise(frames, window, step, frames_per_second):
@@ -55,13 +58,14 @@ def summarise(frames, window, step, frames_per_second):
 def summarise_block(frames, window, step, frames_per_second):
     """`summarise` for frames that hold whole windows, all at once."""
     starts = np.arange(0, len(frames) - window + 1, step)
-    mean = window_sums(frames, starts, window) / window
-    square = window_sums(frames * frames, starts, window) / window
-    deviation = np.sqrt(np.maximum(square - mean**2, 0))
-    third_moment = window_sums(frames**3, starts, window) / window - 3 * mean * square + 2 * mean**3
+    squares = frames * frames  # products, as NumPy's powers take forty times as long
+    mean, square, cube = (window_sums(power, starts, window) / window for power in (frames, squares, squares * frames))
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0))
+    third_moment = cube - mean * (3 * square - 2 * mean * mean)
+    spread = deviation + STEADY
     flux = window_sums(np.abs(np.diff(frames, axis=0)), starts, window - 1) / max(window - 1, 1)
-    modulation = modulation_spectrum(coarse_bins(frames), starts, window, frames_per_second)
-    return np.concatenate([mean, deviation, flux, third_moment / (deviation + STEADY) ** 3, modulation], axis=1, dtype=np.float32)
+    ripples = ripple_spectrum(coarse_bins(frames), starts, window, frames_per_second)
+    return np.concatenate([mean, deviation, flux, third_moment / (spread * spread * spread), ripples], axis=1, dtype=np.float32)
 
 
 def window_sums(values, starts, length):
@@ -78,20 +82,33 @@ def coarse_bins(frames):
     return np.add.reduceat(frames, edges[:-1], axis=1) / np.diff(edges).astype(np.float32)
 
 
-def modulation_spectrum(bands, starts, window, frames_per_second):
-    """Log magnitude (n_windows, n_coarse * n_bands) of each band's modulation, by octaves of modulation frequency."""
-    windows = np.lib.stride_tricks.sliding_window_view(bands, window, axis=0)[starts]  # (n_windows, n_coarse, window)
-    spectrum = rfft(windows - windows.mean(-1, keepdims=True), axis=-1, workers=1)
-    power = (spectrum.real**2 + spectrum.imag**2) * np.float32(4 / window**2)  # a sine of amplitude a has power a^2
-    octaves = [power[..., inside].sum(-1) for inside in octave_bins(window, frames_per_second)]
-    magnitude = np.sqrt(np.stack(octaves, axis=-1))  # (n_windows, n_coarse, n_bands)
-    return np.log(magnitude + MODULATION_FLOOR).reshape(len(starts), -1)
+def ripple_spectrum(bins, starts, window, frames_per_second):
+    """Log magnitudes (n_windows, N_RANGES * N_RIPPLES) of the two-dimensional Fourier transform of windows of `bins` (n_frames, n_bins).
+
+    Of each range of bins, in this order: rates within scale below 1, then for each scale rates of ripples that sweep downwards and
+    upwards, and last the standing ripple of each scale, at rate 0. A ripple of amplitude 1 in all bins of a range reads as about 0.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(bins, window, axis=0)[starts]  # (n_windows, n_bins, window)
+    over_time = rfft(windows, axis=-1, workers=1)
+    size, hop = max(1, bins.shape[1] // 2), bins.shape[1] // 4
+    taper = np.hanning(size + 2)[1:-1].astype(np.float32)
+    scales, rates = ripple_bands(size, window, frames_per_second)
+    parts = []
+    for first in hop * np.arange(N_RANGES):
+        part = over_time[:, first : first + size].copy()
+        part[..., 0] -= part[..., 0].mean(1, keepdims=True)  # else the level would stand for a ripple
+        spectrum = fft(part * taper[:, None], axis=1, workers=1)
+        power = (spectrum.real**2 + spectrum.imag**2) * np.float32(4 / (window * taper.sum()) ** 2)
+        moving, standing = scales @ (power @ rates), scales @ power[..., 0, None]
+        parts += [moving.reshape(len(starts), -1), standing[:, 1::2, 0] + standing[:, 2::2, 0]]
+    return np.log(np.sqrt(np.concatenate(parts, axis=1)) + np.float32(RIPPLE_FLOOR))
 
 
-def octave_bins(window, frames_per_second):
-    """For each octave the mask of the FFT bins in it; the last one takes everything above."""
-    frequency = rfftfreq(window, 1 / frames_per_second)
-    edges = LOWEST_MODULATION_HZ * 2.0 ** np.arange(N_MODULATION_BANDS + 1)
-    edges[-1] = np.inf
-    slack = 1e-6  # so that a bin at an edge falls on one side for good
-    return [(frequency >= low - slack) & (frequency < high - slack) for low, high in pairwise(edges)]
+def ripple_bands(size, window, frames_per_second):
+    """What adds up the power of a transform (size, window // 2 + 1) by bands: (n_scales, size) and (window // 2 + 1, n_rates) of 0 and 1."""
+    slack = 1e-6  # so that a frequency at an edge falls on one side for good
+    periods, hertz = fftfreq(size, 1 / size), rfftfreq(window, 1 / frames_per_second)
+    sweeps = [direction * periods for direction in (1, -1)]
+    scales = [(sweep >= low - slack) & (sweep < high - slack) for low, high in pairwise(SCALES) for sweep in sweeps]
+    rates = [(hertz >= low - slack) & (hertz < high - slack) for low, high in pairwise(RATES_HZ)]
+    return np.array([np.abs(periods) < SCALES[0] - slack, *scales], np.float32), np.array(rates, np.float32).T

@@ -1,4 +1,4 @@
-"""Summaries of windows: planted modulations land in their band, and the fast sums equal plain ones."""
+"""Summaries of windows: planted ripples land in their bands, and the fast sums equal plain ones."""
 import numpy as np
 import pytest
 from scipy.stats import skew
@@ -19,9 +19,17 @@ def plain_summary(frames, window, step):
     return np.array(rows)
 
 
-def modulation(summaries):
-    """(n_windows, n_coarse, n_bands) part of the summaries."""
-    return summaries[:, 4 * N_MELS :].reshape(len(summaries), texture.COARSE_BINS, texture.N_MODULATION_BANDS)
+def ripples(summaries):
+    """The moving ripples (n_windows, N_RANGES, 1 + 2 * n_scales, n_rates) and the standing ones (n_windows, N_RANGES, n_scales)."""
+    rates, scales = len(texture.RATES_HZ) - 1, len(texture.SCALES) - 1
+    parts = summaries[:, 4 * N_MELS :].reshape(len(summaries), texture.N_RANGES, texture.N_RIPPLES)
+    return parts[..., : rates * (1 + 2 * scales)].reshape(*parts.shape[:2], 1 + 2 * scales, rates), parts[..., -scales:]
+
+
+def ripple(hertz, periods):
+    """Frames (400, N_MELS) of amplitude 1 that move at `hertz` and have `periods` in a range, half of the mel axis."""
+    time, place = np.arange(400)[:, None] / RATE, np.arange(N_MELS) / (N_MELS / 2)
+    return np.cos(2 * np.pi * (hertz * time + periods * place))
 
 
 def test_equals_the_plain_statistics():
@@ -32,14 +40,31 @@ def test_equals_the_plain_statistics():
     np.testing.assert_allclose(fast[:, : 4 * N_MELS], plain, atol=1e-5)
 
 
-@pytest.mark.parametrize(("hertz", "band"), [(0.5, 0), (1, 1), (3, 2), (4, 3), (6, 3), (10, 4), (18, 5)])
-def test_a_tremolo_lands_in_its_octave(hertz, band):
-    time = np.arange(400) / RATE
-    frames = np.repeat(np.sin(2 * np.pi * hertz * time)[:, None], N_MELS, axis=1)
-    bands = modulation(texture.summarise(frames, WINDOW, STEP, RATE))
-    assert (bands.argmax(-1) == band).all()
-    np.testing.assert_allclose(bands[..., band], np.log(1 + texture.MODULATION_FLOOR), atol=0.02)  # amplitude 1 reads as 1
-    assert (np.delete(bands, band, axis=-1) < bands[..., [band]] - 2).all()
+@pytest.mark.parametrize(("hertz", "rate"), [(0.5, 0), (1, 1), (3, 2), (4, 3), (6, 3), (10, 4), (18, 5)])
+def test_a_tremolo_lands_in_its_octave(hertz, rate):
+    moving, _ = ripples(texture.summarise(ripple(hertz, 0), WINDOW, STEP, RATE))
+    level = moving[:, :, 0]  # scale below 1: all bins as one
+    assert (level.argmax(-1) == rate).all()
+    np.testing.assert_allclose(level[..., rate], 0, atol=0.05)  # amplitude 1 reads as 1
+    assert (np.delete(level, rate, axis=-1) < level[..., [rate]] - 2).all()
+
+
+@pytest.mark.parametrize(("periods", "scale"), [(2.5, 1), (5, 2), (9, 3)])
+@pytest.mark.parametrize("sweep", [1, -1])
+def test_a_sweep_lands_in_its_scale_and_direction(periods, scale, sweep):
+    moving, _ = ripples(texture.summarise(ripple(3, sweep * periods), WINDOW, STEP, RATE))
+    at_rate = moving[..., 2]
+    assert (at_rate.argmax(-1) == 1 + 2 * scale + (sweep < 0)).all()
+    np.testing.assert_allclose(at_rate.max(-1), 0, atol=0.25)
+    assert (moving.max((-1, -2)) == at_rate.max(-1)).all()
+
+
+def test_a_ribbed_spectrum_is_a_standing_ripple_and_its_level_none():
+    moving, standing = ripples(texture.summarise(ripple(0, 5) - 3, WINDOW, STEP, RATE))
+    assert (standing.argmax(-1) == 2).all()
+    assert (moving.max((-1, -2)) < standing.max(-1) - 2).all()
+    _, flat = ripples(texture.summarise(0 * ripple(0, 5) - 3, WINDOW, STEP, RATE))
+    np.testing.assert_allclose(flat, np.log(texture.RIPPLE_FLOOR), atol=1e-3)
 
 
 @pytest.mark.parametrize(("level", "others", "sign"), [(0, -5, 1), (-5, 0, -1)])
@@ -50,11 +75,18 @@ def test_strokes_and_gaps_are_told_apart(level, others, sign):
     assert (sign * skewness > 2).all()
 
 
-def test_a_tremolo_stays_in_its_mel_bins():
+def test_a_tremolo_stays_in_its_range():
     frames = np.zeros((400, N_MELS))
-    frames[:, 20:22] = np.sin(2 * np.pi * 4 * np.arange(400) / RATE)[:, None]
-    bands = modulation(texture.summarise(frames, WINDOW, STEP, RATE))[:, :, 3]
-    assert (bands.argmax(1) == 10).all()  # 40 bins in 20 groups: bins 20 and 21 are group 10
+    frames[:, 2:6] = np.sin(2 * np.pi * 4 * np.arange(400) / RATE)[:, None]
+    moving, _ = ripples(texture.summarise(frames, WINDOW, STEP, RATE))
+    assert (moving[:, 0, :, 3].max(-1) > moving[:, 1:, :, 3].max((-1, -2)) + 2).all()
+
+
+@pytest.mark.parametrize("n_mels", [1, 3, 20, 128])
+def test_any_number_of_bins(n_mels):
+    summaries = texture.summarise(np.random.default_rng(0).normal(size=(200, n_mels)), WINDOW, STEP, RATE)
+    assert summaries.shape == (13, texture.n_features(n_mels))
+    assert np.isfinite(summaries).all()
 
 
 def test_blocks_do_not_show(monkeypatch):
