@@ -6,7 +6,8 @@ song, of what the model holds against net_2(B). The song vector of a new song is
     minimise over s:  HIDE_WORDS * cost of the song's own pairs with the song vector alone  +  SONG_L2 * |s|^2
 
 a regularised logistic regression whose inputs are the context vectors net_2(B), strictly convex in s, so it has one answer. It is found
-by Newton's method with backtracking, many songs at once, without random numbers: the same song gets the same vector on every call.
+by Newton's method with backtracking, many songs at once, without random numbers: the same song gets the same vector on every call. No global
+pair is taken for kin here, as it may be in training (`model.global_cost`), for then there could be several answers.
 
 Conventions
 -----------
