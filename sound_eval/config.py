@@ -61,7 +61,7 @@ class Config:
     SONG_learning_rate: float = key(0.01, at_least=0.0)
     HIDE_WORDS: float = key(0.5, at_least=0.0, at_most=1.0)
     MIX_INPUTS: float = key(0.7, at_least=0.0)
-    KIN_SHARE: float = key(0.1, at_least=0.0, at_most=1.0)
+    KIN_SHARE: float = key(0.2, at_least=0.0, at_most=1.0)
     WEIGHT_DECAY: float = key(1.0, at_least=0.0, at_most=100.0)
     SONG_L2: float = key(0.3, at_least=0.0)
     TRAIN_STEPS_PER_SAVE: int = key(2_000_000, at_least=1)
