@@ -33,24 +33,23 @@ def describe_clusters(vectors, positions, clusters, labels):
     numbers, assignments = np.unique(clusters, return_inverse=True)
     centroids = centroids_of(unit, assignments, np.zeros((len(numbers), unit.shape[1]), np.float32))
     clustering = Clustering(assignments, centroids, np.einsum("nd,nd->n", unit, centroids[assignments]))
-    names = {number: name_of(number, code, labels, assignments) for code, number in enumerate(numbers)}
-    described = [describe(names[number], code, clustering, positions) for code, number in enumerate(numbers) if number]
-    return np.array([names[number] for number in clusters], object), described
+    common = [common_labels(code, labels, assignments) for code in range(len(numbers))]
+    names = [f"{number} · {', '.join(common[code])}" if common[code] else str(number) for code, number in enumerate(numbers)]
+    described = []
+    for code in np.flatnonzero(numbers != ""):
+        inside = assignments == code
+        named_after = inside & np.isin(labels, common[code])  # where the name is true, not merely where the cluster is
+        x, y = densest(positions[named_after if named_after.any() else inside])
+        described.append({"name": names[code], "x": float(x), "y": float(y), "central": most_central(clustering, code, N_CENTRAL).tolist()})
+    return np.array([names[code] if numbers[code] else "" for code in assignments], object), described
 
 
-def name_of(number, code, labels, assignments):
-    """`3 · rock, metal`; the number alone where no label stands out, nothing for songs in no cluster."""
-    if not number:
-        return ""
+def common_labels(code, labels, assignments):
+    """At most N_LABELS labels that stand out in a cluster, which it is named after: `3 · rock, metal`."""
     known = labels != ""
-    common = over_represented(labels[known], assignments[known], code, N_LABELS) if (assignments[known] == code).any() else []
-    return f"{number} · {', '.join(label for label, _, _ in common)}" if common else str(number)
-
-
-def describe(name, code, clustering, positions):
-    """What the page is told of one cluster."""
-    x, y = densest(positions[clustering.assignments == code])
-    return {"name": name, "x": float(x), "y": float(y), "central": most_central(clustering, code, N_CENTRAL).tolist()}
+    if not (assignments[known] == code).any():
+        return []
+    return [label for label, _, _ in over_represented(labels[known], assignments[known], code, N_LABELS)]
 
 
 def densest(points):

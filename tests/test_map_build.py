@@ -1,6 +1,7 @@
 """Making the map: new songs on an old map, clusters, sound that must be encoded or must not be touched, what is counted, serving."""
 import csv
 import http.client
+import json
 import os
 import re
 import signal
@@ -51,6 +52,24 @@ def test_clusters_of_a_file(tmp_path, map_run, map_songs, audio_folder, map_labe
         assert sorted(names) == ["c · chord", "n · noise", "p · pulse"]
         assert page.evaluate("soundEval.songs.text(23, 'cluster')") == ""
         assert watched.errors == []
+
+
+def test_a_cluster_has_its_name_where_the_labels_in_it_are(tmp_path):
+    """Cluster 0 is mostly rock, spread out; its few songs of jazz lie closer together than any of these."""
+    random, kinds = np.random.default_rng(0), [("rock", "0", (0, 0), 3)] * 16 + [("jazz", "0", (50, 0), 0.1)] * 14 + [("jazz", "1", (50, 50), 1)] * 40
+    names = [f"{row:02d}.wav" for row in range(len(kinds))]
+    rows = [("filename", "genre", "cluster"), *((name, genre, cluster) for name, (genre, cluster, _, _) in zip(names, kinds, strict=True))]
+    (tmp_path / "labels.csv").write_text("\n".join(map(",".join, rows)) + "\n")
+    np.save(tmp_path / "places.npy", np.array([random.normal(centre, spread) for _, _, centre, spread in kinds], np.float32))
+    (tmp_path / "audio").mkdir()
+    run = write_run_folder(tmp_path / "run", random.standard_normal((len(names), 8)), [f"{name}.npy" for name in names]).path
+    options = ("--projection", tmp_path / "places.npy", "--audio", "none", "--clusters", tmp_path / "labels.csv")
+    run_script(SCRIPT, run, tmp_path / "audio", tmp_path / "labels.csv", tmp_path / "map", *options)
+    clusters = json.loads(re.search(r"\"clusters\":\s*(\[.*?\}\])", (tmp_path / "map" / "data" / "songs.js").read_text(encoding="utf-8"))[1])
+    positions = np.load(tmp_path / "map" / "data" / "positions.npy")
+    assert clusters[0]["name"] == "0 · rock"
+    nearest = np.linalg.norm(positions - [clusters[0]["x"], clusters[0]["y"]], axis=1).argmin()
+    assert kinds[nearest][0] == "rock"
 
 
 @pytest.fixture(scope="module")
