@@ -14,7 +14,8 @@ Nor is every global pair unlike: some are of two songs in one style, or of one p
 labels (Natarajan et al. 2013), and a cost that takes them at their word drives kin apart, the further the longer the training. So a pair
 that the model holds for alike, with local-to-global odds of o, is taken for kin with the posterior probability q = KIN_ODDS o / (1 + KIN_ODDS o) and
 pushed apart by so much the less (`global_cost`), but no more than a set share of all global pairs is: without this limit the networks may
-end in calling everything kin.
+end in calling everything kin. For pairs that are more global than local the optimum is the same but for a constant; the most local ones,
+which nothing holds back now, go further.
 
 Conventions
 -----------
