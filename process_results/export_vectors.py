@@ -20,7 +20,7 @@ import numpy as np
 import _repo_root  # noqa: F401
 from sound_eval.cli import InputError, Progress, run_main, seed_number
 from sound_eval.library import Library
-from sound_eval.trees import atomic_write
+from sound_eval.trees import atomic_write, check_not_read
 
 EXAMPLES = """examples:
   python process_results/export_vectors.py example_outs/ songs.bin
@@ -127,8 +127,7 @@ def main():
     if write is None:
         raise InputError(f"{args.out}: its suffix says the format and must be one of {', '.join(WRITERS)}")
     read = [args.metadata, args.song_vectors, *(Path(args.run_dir) / name for name in ("music_list.txt", "epoc_num.txt", "cost_list.csv"))]
-    if args.out.resolve() in [Path(path).resolve() for path in read if path]:
-        raise InputError(f"{args.out}: is read here, and would be replaced; give another name")
+    check_not_read(args.out, read)
     library = Library(args.run_dir, args.song_vectors, args.metadata)
     write(args.out, library, args.seed)
     print(f"wrote {args.out}: {len(library.names)} vectors of {library.vectors.shape[1]}")

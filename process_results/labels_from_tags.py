@@ -7,7 +7,7 @@ import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval.audio_folder import AudioFolder
 from sound_eval.cli import InputError, Progress, one_line, print_next, run_main, warn
 from sound_eval.config import read_config
-from sound_eval.trees import atomic_write
+from sound_eval.trees import atomic_write, check_not_read
 
 EXAMPLE = """\
 example:
@@ -63,6 +63,7 @@ def main():
     names = [source.name for source in AudioFolder(args.audio_dir, read_config(args.config).AUDIO_SUFFIXES).sources]
     if not names:
         raise InputError(f"{args.audio_dir}: holds no audio file")
+    check_not_read(args.output, [args.audio_dir / name for name in names])
     rows, unreadable = read_rows(args.audio_dir, names)
     import pandas as pd
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval.cli import InputError, print_next, run_main
-from sound_eval.trees import atomic_write
+from sound_eval.trees import atomic_write, check_not_read
 
 EXAMPLE = """\
 example:
@@ -81,6 +81,7 @@ def clip_name(track):
 def main():
     """Read, join, write."""
     args = parse_args()
+    check_not_read(args.output, [args.fma_metadata / "tracks.csv", args.fma_metadata / "genres.csv"])
     table, titles = read_tracks(args.fma_metadata, args.subset), read_genres(args.fma_metadata)
     table.insert(0, "filename", [clip_name(track) for track in table.index])
     table["genres"] = [genre_names(text, titles) for text in table["genres"]]

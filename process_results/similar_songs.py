@@ -17,6 +17,7 @@ from sound_eval.faiss_index import FaissIndex
 from sound_eval.library import Library
 from sound_eval.listing import as_csv, as_json, as_text, save_m3u8
 from sound_eval.songs import Durations, seconds_from_text
+from sound_eval.trees import check_not_read
 from sound_eval.vectors import (
     Cosine,
     MutualProximity,
@@ -262,6 +263,8 @@ def check(args):
         raise InputError("--json and --csv both print to the terminal; give one of them")
     if args.m3u8 and not args.audio_dir:
         raise InputError("--m3u8 needs --audio-dir, the folder that its paths lead to")
+    if args.m3u8:
+        check_not_read(args.m3u8, [args.metadata, args.song_vectors, f"{args.run_dir}/music_list.txt"])
     if args.index and args.mutual_proximity:
         raise InputError("--index searches by cosine; leave --mutual-proximity out")
     if args.verb == "playlist" and not 0 <= args.drift <= 1:

@@ -9,7 +9,7 @@ from sound_eval import clustering, figures
 from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number, warn
 from sound_eval.labelled import choose_label_column, read_labelled, read_vectors
 from sound_eval.metadata import FILENAME
-from sound_eval.trees import atomic_write
+from sound_eval.trees import atomic_write, check_not_read
 
 EXAMPLE = """\
 example:
@@ -54,8 +54,7 @@ def check(args, n_songs):
     if args.choose_k and args.choose_k[-1] >= n_songs:
         raise InputError(f"--choose-k up to {args.choose_k[-1]}: expected fewer clusters than the {n_songs} songs")
     figures.check_name(args.output)
-    if (table := args.output.with_suffix(".csv")).resolve() in (args.metadata.resolve(), args.music_list.resolve()):
-        raise InputError(f"{table}: is read here, and would be replaced by the table beside {args.output}; give another --output")
+    check_not_read(args.output.with_suffix(".csv"), [args.metadata, args.music_list], f"it is the table beside {args.output}, give another --output")
 
 
 def choose_k(vectors, args):

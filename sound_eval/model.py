@@ -25,7 +25,7 @@ tensors, see `init_network`. A *word vector* is net_1 of an input, (dim_out,).
 import numpy as np
 import tensorflow as tf
 
-KIN_ODDS = 0.3  # of kin to others among global pairs that the networks cannot tell from local ones by even odds
+KIN_ODDS = 0.3  # odds that a global pair is kin where the networks find local and global equally likely
 LARGEST_LOG_ODDS = 80.0  # its exponential is still finite in float32; beyond, the logarithm of 1 + odds is the log odds themselves
 
 

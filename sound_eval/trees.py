@@ -42,6 +42,12 @@ def is_inside(path, folder):
     return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
+def check_not_read(path, read, remedy="give another name"):
+    """Raise InputError where the file `path`, to be written, is one of the files that are `read`; None among these is skipped."""
+    if Path(path).resolve() in [Path(one).resolve() for one in read if one]:
+        raise InputError(f"{path}: is read here, and would be replaced; {remedy}")
+
+
 def log_mel_name(audio_name):
     """Where the log-mel of an audio file lies in its tree: `a/b.mp3` -> `a/b.mp3.npy`."""
     return audio_name + LOG_MEL_SUFFIX

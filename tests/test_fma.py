@@ -76,3 +76,11 @@ def test_other_folders_and_files_are_errors(fma_metadata, run_script, tmp_path):
     (fma_metadata / "tracks.csv").write_text("a,b\nc,d\ntrack_id,\n1,2\n")
     done = run_script(SCRIPT, fma_metadata, tmp_path / "out.csv", check=False)
     assert done.returncode == 1 and "no column 'track genre_top'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_is_read_is_not_replaced(fma_metadata, run_script):
+    for name in ("tracks.csv", "genres.csv"):
+        before = (fma_metadata / name).read_bytes()
+        done = run_script(SCRIPT, fma_metadata, fma_metadata / name, check=False)
+        assert done.returncode == 1 and f"{name}: is read here, and would be replaced" in done.stderr
+        assert (fma_metadata / name).read_bytes() == before

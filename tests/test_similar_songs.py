@@ -367,6 +367,14 @@ def test_vectors_that_are_not_finite_are_named(run_script, vectors, names, tmp_p
     assert done.returncode == 1 and done.stderr.startswith(f"error: {run.vectors_path()}: 1 of 24 vectors hold nan or inf")
 
 
+def test_a_playlist_replaces_nothing_that_is_read(run_script, run_dir, audio_folder, labels_csv):
+    for playlist in (labels_csv, run_dir / "music_list.txt"):
+        before = playlist.read_bytes()
+        args = ("near", run_dir, "0", "--metadata", labels_csv, "--audio-dir", audio_folder, "--m3u8", playlist)
+        done = run_script(SCRIPT, *args, check=False)
+        assert done.returncode == 1 and "is read here, and would be replaced" in done.stderr and playlist.read_bytes() == before
+
+
 def test_the_shortest_lists_there_are(run_script, run_dir, audio_folder):
     done = run_script(SCRIPT, "playlist", run_dir, "0", "--length=0min", "--audio-dir", audio_folder, "--json")
     assert len(json.loads(done.stdout)[0]["songs"]) == 1

@@ -70,3 +70,11 @@ def test_the_csv_names_every_file_and_reports_the_unreadable(tmp_path, run_scrip
 def test_a_folder_without_audio_is_an_error(tmp_path, run_script):
     done = run_script(SCRIPT, tmp_path, tmp_path / "labels.csv", check=False)
     assert done.returncode == 1 and "holds no audio file" in done.stderr and not (tmp_path / "labels.csv").exists()
+
+
+def test_a_song_is_not_replaced_by_the_labels(tmp_path, run_script):
+    encode(planted_sound("chord", 0, 1), tmp_path / "music" / "a.wav")
+    before = (tmp_path / "music" / "a.wav").read_bytes()
+    done = run_script(SCRIPT, tmp_path / "music", tmp_path / "music" / "a.wav", check=False)
+    assert done.returncode == 1 and "a.wav: is read here, and would be replaced" in done.stderr
+    assert (tmp_path / "music" / "a.wav").read_bytes() == before
