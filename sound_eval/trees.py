@@ -8,7 +8,9 @@ its final name is always whole. Temporary names begin with `TEMPORARY_PREFIX`; w
 """
 import errno
 import os
+import shutil
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -17,6 +19,7 @@ from sound_eval.cli import InputError
 
 TEMPORARY_PREFIX = ".writing-"
 LOG_MEL_SUFFIX = ".npy"
+COPY_BYTES = 1 << 20  # read and written at once
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the system names no file with these
 
 
@@ -58,26 +61,71 @@ def audio_name(log_mel_name):
     return log_mel_name.removesuffix(LOG_MEL_SUFFIX)
 
 
+def temporary_beside(path):
+    """A name beside `path` under which it can be made: short whatever the name, and nobody else's."""
+    return Path(path).with_name(TEMPORARY_PREFIX + os.urandom(8).hex())
+
+
 @contextmanager
-def atomic_write(path, mode="wb", **kwargs):
+def atomic_write(path, mode="wb", before_replace=None, **kwargs):
     """Open a temporary file beside `path` for writing; on leaving without an exception it becomes `path`.
 
-    Makes the parent folders. After an exception or a kill, whatever stood at `path` is as it was.
+    Makes the parent folders. After an exception or a kill, whatever stood at `path` is as it was. `before_replace(temporary)`
+    is called when the file is whole, just before it gets its name.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(TEMPORARY_PREFIX + os.urandom(8).hex())  # short, and no one else's on any machine
+    temporary = temporary_beside(path)
     try:
-        with open(temporary, mode, **kwargs) as file:
+        with open(temporary, mode.replace("w", "x"), **kwargs) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if before_replace:
+            before_replace(temporary)
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and (error.filename == str(temporary) or (error.filename is None and error.errno in NO_ROOM)):
             raise OSError(error.errno, error.strerror, str(path)) from error  # the name that a person knows
         raise
+
+
+# What `os.link` raises where there can be no link: on another disk, on a disk without links, for a file of
+# somebody else's (Linux' protected_hardlinks), for one that has too many.
+NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+
+
+def place_file(source, target, link=True):
+    """Put a user's file at `target` as well, atomically: by a hard link, or as a copy with its times.
+
+    A link that cannot be falls back to a copy. The copy goes into a file that is made for it, never into one
+    that is there: that could be a link to the source. Makes the parent folders; raises OSError that names
+    the target where it cannot be written, and the source where that cannot be read.
+    """
+    source, target = Path(source).resolve(), Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if link and try_link(source, target):
+        return
+    with open(source, "rb") as original, atomic_write(target, before_replace=partial(shutil.copystat, source)) as copy:
+        shutil.copyfileobj(original, copy, COPY_BYTES)
+
+
+def try_link(source, target):
+    """Make `target` a hard link to the file `source`, atomically; False where there can be none."""
+    temporary = temporary_beside(target)
+    try:
+        os.link(source, temporary)
+    except OSError as error:
+        if error.errno in NO_LINK:
+            return False
+        raise
+    try:
+        os.replace(temporary, target)
+    finally:
+        # Renaming a file onto another link of itself does nothing, so the temporary name would stay.
+        temporary.unlink(missing_ok=True)
+    return True
 
 
 def save_array(path, array):
