@@ -1,4 +1,6 @@
 """Write the word vector of every input of every song as a tree, and, where asked, a vector per song, those never trained on included."""
+import sound_eval.interrupts  # noqa: F401  first: Ctrl-C while the rest loads is one line
+
 import argparse
 import dataclasses
 import os
@@ -11,9 +13,11 @@ import numpy as np
 from sound_eval import corpus as corpora
 from sound_eval import infer
 from sound_eval.cli import InputError, Progress, print_next, run_main, warn
-from sound_eval.library import save_song_vectors
-from sound_eval.run_folder import RunFolder
-from sound_eval.trees import is_inside, save_array
+from sound_eval.library import check_song_vectors, save_song_vectors
+from sound_eval.outputs import OutputTree
+from sound_eval.run_folder import RunFolder, check_no_run_folder
+from sound_eval.tree_state import STATE_NAME
+from sound_eval.trees import is_inside, write_array
 
 EXAMPLE = """example:
   python calc_all_vecs.py example_vectors/ example_outs/ example_word_vectors/ --song-vectors example_word_vectors/songs.npy
@@ -47,44 +51,53 @@ def check(args):
     for path in outputs:
         if is_inside(path, args.vectors_dir):
             raise InputError(f"{path}: lies in the log-mel tree {args.vectors_dir}, whose files it would replace or mix with; give a place outside")
-    if args.song_vectors and args.song_vectors.is_dir():
+        for folder in (path.resolve(), *path.resolve().parents):
+            if (folder / STATE_NAME).is_file():
+                raise InputError(f"{path}: lies in the log-mel tree {folder}, whose files it would mix with; give a place outside")
+    check_no_run_folder(args.out_dir, "the word vectors")
+    if not args.song_vectors:
+        return
+    if args.song_vectors.is_dir():
         raise InputError(f"{args.song_vectors}: a folder; --song-vectors names a file, such as {args.song_vectors / 'songs.npy'}")
-    if args.song_vectors and args.song_vectors.parent.resolve() == args.run_dir.resolve():
-        raise InputError(f"{args.song_vectors}: the music_list.txt beside it would replace that of the run; give another folder")
+    if args.song_vectors.suffix != ".npy":
+        raise InputError(f"{args.song_vectors}: --song-vectors writes a .npy file; give it that suffix")
+    check_no_run_folder(args.song_vectors.parent, "the music_list.txt beside the song vectors")
+    check_song_vectors(args.song_vectors)
 
 
 def write_words(args, networks, config, names):
     """Write the tree of word vectors; returns the mean word vector of each song and the names of the files that cannot be used."""
     words_only = dataclasses.replace(networks, net_2={}, references=None)  # what is sent to the processes
-    results = corpora.in_processes(partial(write_song, args.vectors_dir, args.out_dir, words_only, config), names, "word vectors")
-    means = dict(zip(names, results, strict=True))
+    tree = OutputTree(args.out_dir, "word vectors")
+    with tree.locked():
+        tree.check(names)
+        results = corpora.in_processes(partial(write_song, args.vectors_dir, tree, words_only, config), names, "word vectors")
+        means = dict(zip(names, results, strict=True))
     failed = {name: means.pop(name) for name in names if isinstance(means[name], InputError)}
     for error in failed.values():
         print(f"skipped: {error}", file=sys.stderr)
     return means, list(failed)
 
 
-def write_song(vectors_dir, out_dir, networks, config, name):
+def write_song(vectors_dir, tree, networks, config, name):
     """Write the word vectors of one song; returns their mean (dim_out,), or the InputError that says why the file cannot be used."""
     try:
         words = networks.words(read_inputs(vectors_dir / name, config))
     except InputError as error:
         return error
-    save_array(out_dir / name, words.astype(np.float32))
+    with tree.write(name) as file:
+        write_array(file, np.ascontiguousarray(words, np.float32))
     return words[infer.evenly(len(words), infer.MOST_MEAN_INPUTS)].mean(axis=0)
 
 
 def read_inputs(path, config):
     """Network inputs (n, dim) of one log-mel file; raises InputError where it cannot be used."""
-    frames = corpora.read_log_mel(path, config.NUM_MEL_BINS)
-    if not np.isfinite(frames).all():
-        raise InputError(f"{path}: holds NaN or infinite values")
-    return corpora.network_inputs(frames, config).astype(np.float16)  # rounded as in training, so that both give the same vectors
+    return corpora.read_inputs(path, config).astype(np.float16)  # rounded as in training, so that both give the same vectors
 
 
 def song_rows(args, run, weights, networks, config, means):
     """Song vectors (n_songs, dim) without words, for the songs of `means`: trained rows, or inferred ones; and how many are inferred."""
-    trained = {} if args.infer_all else {name: row for row, name in enumerate(run.music_list())}
+    trained = {} if args.infer_all else {name: row for row, name in enumerate(run.names)}
     unknown = [name for name in means if name not in trained]
     rows = dict(zip(trained, weights["songs/average"][list(trained.values())], strict=True))
     with Progress(len(unknown), "song", "inferring") as progress:
@@ -113,8 +126,8 @@ def main():
     """Read the run, write the tree and the song vectors."""
     args = parse_arguments()
     check(args)
-    run = RunFolder(args.run_dir)
-    config, weights = run.config(), corpora.read_weights(run)
+    run = RunFolder(args.run_dir).snapshot()
+    config, weights = run.config, corpora.read_state(run)
     networks = infer.networks_from(weights)
     names = corpora.list_songs(args.vectors_dir)
     means, failed = write_words(args, networks, config, names)
@@ -124,6 +137,7 @@ def main():
     if failed:
         warn(f"{len(failed)} of {len(names)} songs left out, see above")
     if args.song_vectors is not None:
+        check_song_vectors(args.song_vectors, list(means))
         write_song_vectors(args, run, weights, networks, config, means)
         music_list = args.song_vectors.parent / "music_list.txt"
         print_next("python", "process_results/logistic_regress.py", "METADATA.csv", music_list, args.song_vectors)

@@ -5,15 +5,21 @@ differs and says why. `configs/default_config.yaml` is the preset used without `
 """
 import dataclasses
 import difflib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from sound_eval.cli import InputError, warn
-from sound_eval.trees import save_text
+from sound_eval.trees import read_text, save_text
 
 DEFAULT_PRESET = Path(__file__).resolve().parent.parent / "configs" / "default_config.yaml"
+
+MOST_BYTES = 100_000  # of a file; the largest preset has 3,000
+MOST_NUMBER = 10**18  # what a key of any kind may hold
+MOST_SHOWN = 80  # letters of a value that a message shows
+KINDS = {"sequence": "list", "mapping": "mapping", "scalar": "single value"}  # YAML's words in plainer ones
 
 LEGACY_KEYS = ("WINDOW_FORWARD", "NUM_REFERENCE_VECS", "MAX_NUM_FILES")  # read without effect
 
@@ -21,10 +27,20 @@ LEGACY_KEYS = ("WINDOW_FORWARD", "NUM_REFERENCE_VECS", "MAX_NUM_FILES")  # read 
 LOG_MEL_KEYS = ("SAMPLERATE", "TIME_SEGMENT_SIZE", "FFT_SIZE", "NUM_MEL_BINS")
 
 DECODERS = ("auto", "soundfile", "ffmpeg", "sox")
+# What the decoders make sound of. Not among them: .ts, which is seldom a film and often a program, and the chip music of
+# game consoles, which has no end.
 # fmt: off
 AUDIO_SUFFIXES = (
-    ".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".mp4", ".aac", ".wma", ".aif", ".aiff", ".aifc", ".au", ".caf",
-    ".ape", ".alac", ".wv", ".mka", ".webm", ".amr", ".ac3", ".mp2", ".gsm", ".vox",
+    ".mp3", ".mp2", ".mp1", ".mpa", ".mpga", ".m2a", ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".ogx", ".opus", ".spx",
+    ".m4a", ".m4b", ".m4r", ".f4a", ".aac", ".adts", ".latm", ".loas", ".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
+    ".ape", ".alac", ".wv", ".tta", ".tak", ".shn", ".mpc", ".mp+", ".dsf", ".dff", ".mka", ".weba", ".ra",
+    ".ac3", ".eac3", ".ec3", ".dts", ".dtshd", ".mlp", ".thd", ".amr", ".awb", ".gsm", ".g722", ".vox", ".voc", ".oma",
+    ".sph", ".nist", ".ircam", ".sf", ".paf", ".8svx",
+    # modules of trackers
+    ".mod", ".xm", ".it", ".s3m", ".mptm", ".mtm", ".stm", ".669", ".okt",
+    # the sound of films
+    ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".ogv", ".flv", ".f4v", ".3gp", ".3g2",
+    ".mpg", ".mpeg", ".vob", ".mts", ".m2ts", ".rm", ".rmvb",
 )
 # fmt: on
 
@@ -39,34 +55,34 @@ class Config:
     """One value per key; `configs/default_config.yaml` gives units and reasons."""
 
     # preprocessing
-    SAMPLERATE: int = key(16000, at_least=1000)
-    TIME_SEGMENT_SIZE: float = key(0.1, at_least=0.001)
+    SAMPLERATE: int = key(16000, at_least=1000, at_most=1_000_000)
+    TIME_SEGMENT_SIZE: float = key(0.1, at_least=0.001, at_most=60.0)
     FFT_SIZE: int = key(2048, at_least=64, at_most=65536)
     NUM_MEL_BINS: int = key(80, at_least=1, at_most=1000)
     DECODER: str = key("auto", choices=DECODERS)
     AUDIO_SUFFIXES: tuple = key(AUDIO_SUFFIXES)
-    MAX_SECONDS: float = key(0.0, at_least=0.0)
+    MAX_SECONDS: float = key(0.0, at_least=0.0, at_most=1e9)
     LONG_FILES: str = key("cap", choices=("cap", "skip"))
     # what the networks see
-    TEXTURE_SECONDS: float = key(0.0, at_least=0.0)
-    TEXTURE_STEP_SECONDS: float = key(0.25, at_least=0.001)
+    TEXTURE_SECONDS: float = key(0.0, at_least=0.0, at_most=3600.0)
+    TEXTURE_STEP_SECONDS: float = key(0.25, at_least=0.001, at_most=3600.0)
     # the model
-    WINDOW_SIZE: int = key(10, at_least=1)
-    HIDDEN_SIZE: int = key(256, at_least=1)
-    OUTPUT_VECTOR_SIZE: int = key(80, at_least=1)
+    WINDOW_SIZE: int = key(10, at_least=1, at_most=1_000_000)
+    HIDDEN_SIZE: int = key(256, at_least=1, at_most=65_536)
+    OUTPUT_VECTOR_SIZE: int = key(80, at_least=1, at_most=65_536)
     # training
-    BATCH_SIZE: int = key(1024, at_least=4)
-    SONGS_PER_BATCH: int = key(32, at_least=2)
-    ADAM_learning_rate: float = key(0.002, at_least=0.0)
-    SONG_learning_rate: float = key(0.01, at_least=0.0)
+    BATCH_SIZE: int = key(1024, at_least=4, at_most=1_000_000)
+    SONGS_PER_BATCH: int = key(32, at_least=2, at_most=1_000_000)
+    ADAM_learning_rate: float = key(0.002, at_least=0.0, at_most=1e6)
+    SONG_learning_rate: float = key(0.01, at_least=0.0, at_most=1e6)
     HIDE_WORDS: float = key(0.5, at_least=0.0, at_most=1.0)
-    MIX_INPUTS: float = key(0.7, at_least=0.0)
+    MIX_INPUTS: float = key(0.7, at_least=0.0, at_most=1e6)
     KIN_SHARE: float = key(0.2, at_least=0.0, at_most=1.0)
     WEIGHT_DECAY: float = key(1.0, at_least=0.0, at_most=100.0)
-    SONG_L2: float = key(0.3, at_least=0.0)
-    TRAIN_STEPS_PER_SAVE: int = key(2_000_000, at_least=1)
-    TRAIN_STEPS_PER_PRINT: int = key(100_000, at_least=1)
-    FRAMES_ON_DEVICE_GB: float = key(4.0, at_least=0.0)
+    SONG_L2: float = key(0.3, at_least=0.0, at_most=1e6)
+    TRAIN_STEPS_PER_SAVE: int = key(2_000_000, at_least=1, at_most=10**15)
+    TRAIN_STEPS_PER_PRINT: int = key(100_000, at_least=1, at_most=10**15)
+    FRAMES_ON_DEVICE_GB: float = key(4.0, at_least=0.0, at_most=1e9)
     USE_GPU: bool = key(False)
 
     def replace(self, **changes):
@@ -87,18 +103,61 @@ class Config:
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader without aliases: a few lines of them can stand for more than any memory holds."""
+
+    def compose_node(self, parent, index):
+        """The next node of the text."""
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "aliases such as *name are not read", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
 def read_config(path=None):
     """Read a YAML file, by default the default preset. Raises InputError that names the file and the key."""
     path = Path(path or DEFAULT_PRESET)
+    return config_in(read_text(path, MOST_BYTES), path)
+
+
+def config_in(text, source):
+    """The checked Config that YAML text spells; `source` stands in front of every message."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {error}") from error
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected lines `KEY: value`, found a {type(values).__name__}")
-    return from_mapping(values, source=path)
+        loader = Loader(text)
+        node = loader.get_single_node()
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{source}: not readable as YAML: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{source}: not readable as YAML: brackets within brackets, hundreds deep") from error
+    if node is None:
+        return from_mapping({}, source)
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{source}: expected lines `KEY: value`, found a {KINDS.get(node.id, node.id)}")
+    return from_mapping(values_of(loader, node, source), source)
+
+
+def values_of(loader, mapping, source):
+    """The keys and values of a YAML mapping as a dict; raises InputError where one of them is not readable."""
+    values = {}
+    for key_node, value_node in mapping.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise InputError(f"{source}: line {key_node.start_mark.line + 1}: a {KINDS[key_node.id]} where a key is expected")
+        name = key_node.value
+        if name in values:
+            raise InputError(f"{source}: {shown(name)} is given twice")
+        try:
+            values[name] = loader.construct_document(value_node)
+        except (yaml.YAMLError, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as error:
+            raise InputError(f"{source}: the value of {shown(name)} is not readable: {error}") from error
+    return values
+
+
+def shown(value):
+    """A value as a message shows it: short."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python spells no number of more than some thousand digits
+        return f"a {type(value).__name__} too long to be shown"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def from_mapping(values, source):
@@ -108,7 +167,7 @@ def from_mapping(values, source):
         if name in LEGACY_KEYS:
             warn(f"{source}: {name} is a key of the first implementation and has no effect")
         elif name not in FIELDS:
-            raise InputError(f"{source}: unknown key {name}{suggestion(name)}")
+            raise InputError(f"{source}: unknown key {shown(name)[1:-1]}{suggestion(name)}")
         else:
             known[name] = checked(name, value, source)
     config = Config(**known)
@@ -129,16 +188,16 @@ def checked(name, value, source):
     wanted, limits = field.type, field.metadata
     if wanted is tuple:
         if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise InputError(f"{source}: {name} is {value!r}, expected a list of strings such as [.mp3, .wav]")
+            raise InputError(f"{source}: {name} is {shown(value)}, expected a list of strings such as [.mp3, .wav]")
         return tuple(value)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER:
         value = float(value)
     if wanted is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # YAML reads 2e6 with a dot, 2.0e+6, as a float
     if wanted is float and isinstance(value, str):
         value = number_from_text(value)  # YAML 1.1 reads 1e-3 as text
-    if type(value) is not wanted:
-        raise InputError(f"{source}: {name} is {value!r}, expected {describe(wanted)}")
+    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
+        raise InputError(f"{source}: {name} is {shown(value)}, expected {describe(wanted)}")
     check_limits(name, value, limits, source)
     return value
 
@@ -153,17 +212,17 @@ def number_from_text(text):
 
 def describe(wanted):
     """A type in a user's words."""
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[wanted]
+    return {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word"}[wanted]
 
 
 def check_limits(name, value, limits, source):
     """Raise InputError where a value lies outside its key's range or choices."""
     if limits["choices"] and value not in limits["choices"]:
-        raise InputError(f"{source}: {name} is {value!r}, expected one of {', '.join(limits['choices'])}")
+        raise InputError(f"{source}: {name} is {shown(value)}, expected one of {', '.join(limits['choices'])}")
     if limits["at_least"] is not None and not value >= limits["at_least"]:
-        raise InputError(f"{source}: {name} is {value}, expected at least {limits['at_least']}")
+        raise InputError(f"{source}: {name} is {shown(value)}, expected at least {limits['at_least']}")
     if limits["at_most"] is not None and not value <= limits["at_most"]:
-        raise InputError(f"{source}: {name} is {value}, expected at most {limits['at_most']}")
+        raise InputError(f"{source}: {name} is {shown(value)}, expected at most {limits['at_most']}")
 
 
 def check_together(config, source):

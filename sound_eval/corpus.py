@@ -24,7 +24,18 @@ from threadpoolctl import threadpool_limits
 from sound_eval import texture
 from sound_eval.cli import InputError, Progress
 from sound_eval.config import LOG_MEL_KEYS
-from sound_eval.trees import checked_names, load_array, save_array, save_text, walk
+from sound_eval.trees import (
+    array_header,
+    checked_frames,
+    checked_names,
+    load_array,
+    open_file,
+    read_text,
+    save_array,
+    save_text,
+    sync_folder,
+    walk,
+)
 from sound_eval.workers import start_worker
 
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")  # the config keys that inputs depend on
@@ -33,16 +44,27 @@ SMALLEST_DEVIATION = 1e-2  # a value that hardly moves carries no news; dividing
 MOST_MESSAGES = 4096  # that a large corpus is handed to processes in
 SMALL_CORPUS = 32  # songs up to which starting processes costs more than they save
 ALIGNMENT = 64  # bytes; TensorFlow copies arrays that begin anywhere else
+LARGEST_INPUT = 65504.0  # the largest float16; log-mel values are natural logarithms and lie far below
+REMEDY = "delete the folder it lies in and start again"
+STATE_NAME = "inputs.json"
+ARRAY_NAMES = ("inputs.npy", "starts.npy", "statistics.npy")  # of the cache
+MOST_STATE_BYTES = 10_000
 NAMED_IN_ERROR = 5  # unusable files that one error message names
 
 
 class InputFile:
-    """The array (n_inputs, dim) float16 of a `.npy` file, read and written by rows. Safe to use from several threads and processes."""
+    """The array (n_inputs, dim) float16 of a `.npy` file, read and written by rows. Safe to use from several threads and processes.
+
+    Raises InputError where the file holds no such array.
+    """
 
     def __init__(self, path, mode="r"):
-        array = load_array(path, mmap_mode="r")
-        self.shape, self.dtype, self.nbytes, self.offset = array.shape, array.dtype, array.nbytes, array.offset
-        self.row_bytes = self.nbytes // max(len(array), 1)
+        with open_file(path) as file:
+            header = array_header(file, path)
+        if len(header.shape) != 2 or header.dtype != np.float16 or header.fortran_order:
+            raise InputError(f"{path}: {header.dtype} of shape {header.shape}, expected float16 of shape (n_inputs, dim); {REMEDY}")
+        self.shape, self.dtype, self.nbytes, self.offset = header.shape, header.dtype, header.nbytes, header.offset
+        self.row_bytes = self.nbytes // max(self.shape[0], 1)
         self.file = open(path, "rb" if mode == "r" else "r+b", buffering=0)  # noqa: SIM115 - closed with the object
 
     def read(self, first=0, count=None):
@@ -55,7 +77,7 @@ class InputFile:
         while view:
             done = os.preadv(self.file.fileno(), [view], position)
             if not done:
-                raise InputError(f"{self.file.name}: ends before row {first + count}; delete the folder it lies in and start again")
+                raise InputError(f"{self.file.name}: ends before row {first + count}; {REMEDY}")
             view, position = view[done:], position + done
         return rows
 
@@ -65,7 +87,7 @@ class InputFile:
         view, size, file = memoryview(taken).cast("B"), self.row_bytes, self.file.fileno()
         done = sum(os.preadv(file, [view[i * size : (i + 1) * size]], self.offset + row * size) for i, row in enumerate(np.asarray(rows).tolist()))
         if done != len(view):
-            raise InputError(f"{self.file.name}: ends before its last row; delete the folder it lies in and start again")
+            raise InputError(f"{self.file.name}: ends before its last row; {REMEDY}")
         return taken
 
     def write(self, first, rows):
@@ -118,12 +140,45 @@ def input_size(config):
     return texture.n_features(config.NUM_MEL_BINS) if config.TEXTURE_SECONDS else config.NUM_MEL_BINS
 
 
-def read_weights(run):
-    """The arrays of a run folder's last save; raises InputError where its networks were made for other inputs than there are now."""
-    weights, expected = run.weights(), input_size(run.config())
-    size = len(weights.get("mean", range(expected)))
+def state_shapes(config, n_songs):
+    """Shapes of the arrays of a training's state (see `training`), by name, for the networks and songs of one run."""
+    layers = {
+        "hidden_kernel": (input_size(config), config.HIDDEN_SIZE),
+        "hidden_bias": (config.HIDDEN_SIZE,),
+        "output_kernel": (config.HIDDEN_SIZE, config.OUTPUT_VECTOR_SIZE),
+        "output_bias": (config.OUTPUT_VECTOR_SIZE,),
+    }
+    shapes = {"mean": (input_size(config),), "deviation": (input_size(config),), "step": ()}
+    for part in ("", "average/", "adam_m/", "adam_v/"):
+        shapes |= {f"{part}{net}/{layer}": shape for net in ("net_1", "net_2") for layer, shape in layers.items()}
+    for table in ("vector", "average", "adam_m", "adam_v"):
+        shapes[f"songs/{table}"] = (n_songs, config.OUTPUT_VECTOR_SIZE)
+    return shapes | {"songs/step": (n_songs,)}
+
+
+def read_weights(snapshot):
+    """The arrays of a run's `Snapshot`. Raises InputError where they do not fit its configuration and songs, are not
+    finite, or its networks were made for other inputs than there are now."""
+    weights, config = snapshot.weights, snapshot.config
+    size, expected = len(np.atleast_1d(weights.get("mean", np.empty(input_size(config))))), input_size(config)
     if size != expected:
-        raise InputError(f"{run.path}: its networks take inputs of {size} values, and this version makes {expected}; train into another run folder")
+        message = f"its networks take inputs of {size} values, and this version makes {expected}; train into another run folder"
+        raise InputError(f"{snapshot.path}: {message}")
+    for name, shape in state_shapes(config, len(snapshot.names)).items():
+        if name in weights and weights[name].shape != shape:
+            message = f"{name} has shape {weights[name].shape}, where config.yaml and music_list.txt ask for {shape}"
+            raise InputError(f"{snapshot.weights_path}: {message}; are they of one run?")
+        if name in weights and not np.isfinite(weights[name]).all():
+            raise InputError(f"{snapshot.weights_path}: {name} holds NaN or infinite values")
+    return weights
+
+
+def read_state(snapshot):
+    """The state that a training goes on from: `read_weights`, with nothing missing."""
+    weights = read_weights(snapshot)
+    missing = [name for name in state_shapes(snapshot.config, len(snapshot.names)) if name not in weights]
+    if missing:
+        raise InputError(f"{snapshot.weights_path}: lacks {missing[0]}, so the training cannot go on; train into another run folder")
     return weights
 
 
@@ -144,36 +199,106 @@ def list_songs(tree):
     return names
 
 
-def read_log_mel(path, n_mels, **kwargs):
+def read_log_mel(path, n_mels, mmap_mode=None):
     """Log-mel frames (n_frames, n_mels) of one file. Raises InputError that names the file where it holds anything else."""
-    frames = load_array(path, **kwargs)
-    if frames.ndim != 2 or frames.shape[1] != n_mels or not len(frames):
-        raise InputError(f"{path}: shape {frames.shape}, expected (n_frames, {n_mels}); was it made with another NUM_MEL_BINS?")
-    if frames.dtype.kind != "f":
-        raise InputError(f"{path}: dtype {frames.dtype}, expected float32; it is not a log-mel file")
-    return frames
+    return checked_log_mel(load_array(path, mmap_mode), path, n_mels)
 
 
-def open_corpus(tree, names, config, cache):
-    """The Corpus of the songs `names` of `tree`, from the folder `cache` where it is there and still true, else built into it."""
+def checked_log_mel(frames, path, n_mels):
+    """`frames`, an array or the header of one; raises InputError that names `path` where they are no log-mel of `n_mels` bands."""
+    shape = frames.shape
+    if len(shape) != 2 or shape[1] != n_mels or not shape[0]:
+        raise InputError(f"{path}: shape {shape}, expected (n_frames, {n_mels}); was it made with another NUM_MEL_BINS?")
+    return checked_frames(frames, path)
+
+
+def read_inputs(path, config):
+    """Network inputs (n, dim) float32 of one log-mel file. Raises InputError where it cannot be used: the cache holds
+    float16, in which values that no log-mel has would be infinite."""
+    frames = read_log_mel(path, config.NUM_MEL_BINS)
+    if not np.isfinite(frames).all():
+        raise InputError(f"{path}: holds NaN or infinite values")
+    if max(frames.max(), -frames.min()) > LARGEST_INPUT:
+        raise InputError(f"{path}: holds values up to {max(frames.max(), -frames.min()):.3g}, which no log-mel has; was it made by another program?")
+    rows = network_inputs(frames, config)
+    if not max(rows.max(), -rows.min()) <= LARGEST_INPUT:
+        raise InputError(f"{path}: holds values whose summaries are beyond {LARGEST_INPUT:.0f}, which no log-mel has")
+    return rows
+
+
+def open_corpus(tree, names, config, cache, is_own=False):
+    """The Corpus of the songs `names` of `tree`, from the folder `cache` where it is there and still true, else built into it.
+
+    What stands in `cache` under the names of its files is replaced only where the folder says that it is a cache, or the
+    caller knows that it is (`is_own`). Raises InputError where it does not, where log-mel files cannot be used, or
+    change while they are read.
+    """
     tree, cache = Path(tree), Path(cache)
-    fingerprint = fingerprint_of(tree, names, config)
-    state = cache / "inputs.json"
-    if not (state.is_file() and state.read_text(encoding="utf-8") == fingerprint):
-        cache.mkdir(parents=True, exist_ok=True)
-        state.unlink(missing_ok=True)
+    files = status_of(tree, names)
+    fingerprint = fingerprint_of(names, files, config)
+    if state_of(cache) != fingerprint:
+        claim(cache, is_own)
         build(tree, names, config, cache)
-        save_text(state, fingerprint)
+        check_unchanged(tree, names, files)
+        save_text(cache / STATE_NAME, fingerprint)
+    return Corpus(list(names), *cached_arrays(cache, len(names), input_size(config)))
+
+
+def cached_arrays(cache, n_songs, dim):
+    """Inputs, starts, mean and deviation from a folder `cache`; raises InputError where they do not fit each other."""
+    inputs = InputFile(cache / "inputs.npy")
     starts, statistics = load_array(cache / "starts.npy"), load_array(cache / "statistics.npy")
-    return Corpus(list(names), InputFile(cache / "inputs.npy"), starts, *statistics)
+    fits = starts.shape == (n_songs + 1,) and starts.dtype.kind == "i" and starts[0] == 0 and starts[-1] == inputs.shape[0]
+    if not fits or not (np.diff(starts) > 0).all():
+        raise InputError(f"{cache / 'starts.npy'}: does not fit the {n_songs} songs and {inputs.shape[0]} inputs; {REMEDY}")
+    if inputs.shape[1] != dim or statistics.shape != (2, dim) or not np.isfinite(statistics).all():
+        raise InputError(f"{cache / 'statistics.npy'}: does not fit inputs of {dim} values; {REMEDY}")
+    return inputs, starts, *statistics
 
 
-def fingerprint_of(tree, names, config):
-    """JSON that changes when a song, its file or a key that shapes the inputs does."""
+def state_of(cache):
+    """The text of the file that vouches for a cache, '' where there is none that can be read."""
+    try:
+        return read_text(cache / STATE_NAME, MOST_STATE_BYTES)
+    except (FileNotFoundError, NotADirectoryError, InputError):
+        return ""
+
+
+def claim(cache, is_own):
+    """Say in the folder `cache` that it is a cache being built. Raises InputError where files of somebody else's are in the way."""
+    state = parsed(state_of(cache))
+    standing = [cache / name for name in (*ARRAY_NAMES, STATE_NAME) if os.path.lexists(cache / name)]
+    if standing and not is_own and "format" not in state:
+        raise InputError(f"{standing[0]}: is there, and no training made it; it would be replaced: move it away, or train into another folder")
+    save_text(cache / STATE_NAME, json.dumps({"format": FORMAT, "songs": None}))
+    sync_folder(cache)  # the arrays are of no use from here on
+
+
+def parsed(text):
+    """JSON text as a dict, empty where it is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def status_of(tree, names):
+    """Size and time of change, in nanoseconds, of each file."""
+    return [(status.st_size, status.st_mtime_ns) for status in (os.stat(tree / name) for name in names)]
+
+
+def check_unchanged(tree, names, before):
+    """Raise InputError that names the first files whose size or time of change is not what it was `before`."""
+    changed = [name for name, now, then in zip(names, status_of(tree, names), before, strict=True) if now != then]
+    usable([InputError(f"{tree / name}: was changed while it was read; start again when it is whole") for name in changed], names)
+
+
+def fingerprint_of(names, files, config):
+    """JSON that changes when a song, its file or a key that shapes the inputs does; `files` are the `status_of` the songs."""
     digest = hashlib.sha256()
-    for name in names:
-        status = os.stat(tree / name)
-        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    for name, (size, mtime_ns) in zip(names, files, strict=True):
+        digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
     keys = {key: getattr(config, key) for key in INPUT_KEYS}
     return json.dumps({"format": FORMAT, "songs": len(names), "files": digest.hexdigest(), **keys}, indent=1)
 
@@ -183,21 +308,48 @@ def build(tree, names, config, cache):
     paths = [tree / name for name in names]
     lengths = usable(list(in_processes(partial(length_of_song, config), paths, "measuring songs")), names)
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    dim = input_size(config)
     path = cache / "inputs.npy"
-    np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(int(starts[-1]), dim)).flush()
-    sums = np.zeros((2, dim))
-    problems = []
-    for result in in_processes(partial(write_song, path, config), list(zip(paths, starts[:-1], strict=True)), "reading songs"):
+    make_input_file(path, int(starts[-1]), input_size(config))
+    sums, problems = np.zeros((2, input_size(config))), []
+    tasks = list(zip(paths, starts[:-1], lengths, strict=True))
+    for result in in_processes(partial(write_song, path, config), tasks, "reading songs"):
         if isinstance(result, InputError):
             problems.append(result)
         else:
             sums += result
     usable(problems, names)
+    sync_file(path)
     mean = sums[0] / starts[-1]
     deviation = np.sqrt(np.maximum(sums[1] / starts[-1] - mean**2, 0))
     save_array(cache / "statistics.npy", np.stack([mean, np.maximum(deviation, SMALLEST_DEVIATION)]).astype(np.float32))
     save_array(cache / "starts.npy", starts)
+    sync_folder(cache)  # the file that vouches for all three comes after
+
+
+def make_input_file(path, n_inputs, dim):
+    """Make an empty InputFile in place of what is there: never through a link, which may lead to another's file."""
+    path.unlink(missing_ok=True)
+    with open(path, "xb") as file:
+        header = {"descr": np.dtype(np.float16).str, "fortran_order": False, "shape": (n_inputs, dim)}
+        np.lib.format.write_array_header_1_0(file, header)
+        resize(file, file.tell() + n_inputs * dim * 2)
+
+
+def resize(file, size):
+    """Make an open file `size` bytes long; an OSError names the file."""
+    try:
+        file.truncate(size)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, file.name) from error
+
+
+def sync_file(path):
+    """Flush a file to the disk, whoever has written to it; an OSError names the file."""
+    with open(path, "rb") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def usable(results, names):
@@ -213,22 +365,25 @@ def usable(results, names):
 def length_of_song(config, path):
     """Inputs that one log-mel file gives, from its header alone, or the InputError that it raises."""
     try:
-        frames = read_log_mel(path, config.NUM_MEL_BINS, mmap_mode="r")
+        with open_file(path) as file:
+            frames = checked_log_mel(array_header(file, path), path, config.NUM_MEL_BINS)
     except InputError as error:
         return error
-    return texture.n_windows(len(frames), *window_and_step(config))
+    return texture.n_windows(frames.shape[0], *window_and_step(config))
 
 
-def write_song(inputs_path, config, path_and_start):
-    """Write the inputs of one log-mel file to their rows; returns their sums and sums of squares (2, dim), or an InputError."""
-    path, start = path_and_start
+def write_song(inputs_path, config, task):
+    """Write the inputs of one log-mel file to their rows; returns their sums and sums of squares (2, dim), or an InputError.
+
+    `task` are its path, its first row, and the number of rows that are free for it.
+    """
+    path, start, length = task
     try:
-        frames = read_log_mel(path, config.NUM_MEL_BINS)
+        rows = read_inputs(path, config)
     except InputError as error:
         return error
-    if not np.isfinite(frames).all():
-        return InputError(f"{path}: holds NaN or infinite values")
-    rows = network_inputs(frames, config)
+    if len(rows) != length:
+        return InputError(f"{path}: was changed while it was read: {len(rows)} inputs, where there were {length}; start again when it is whole")
     InputFile(inputs_path, "r+").write(start, rows)
     return np.stack([rows.sum(0, dtype=np.float64), np.square(rows, dtype=np.float64).sum(0)])
 

@@ -27,6 +27,7 @@ from sound_eval.cli import InputError, Progress
 from sound_eval.corpus import overlap
 from sound_eval.sampling import least_distance
 
+LAYERS = ("hidden_kernel", "hidden_bias", "output_kernel", "output_bias")
 KINDS = ("sum", "mean-words", "song-only")  # of vectors per song: the document vector, or one of its two parts alone
 N_REFERENCES = 256  # context vectors that stand for the whole corpus
 MOST_INPUTS = 256  # inputs of a song that a solution looks at
@@ -79,15 +80,16 @@ class Networks:
 
 
 def networks_from(arrays):
-    """Networks from the arrays of a save: the running averages `average/net_1/hidden_kernel` ..., `mean`, `deviation`, `references`."""
-    nets = {"net_1": {}, "net_2": {}}
-    for name, value in arrays.items():
-        if name.startswith("average/"):
-            _, net, tensor = name.split("/")
-            nets[net][tensor] = value
-    if not nets["net_1"] or not nets["net_2"]:
-        raise InputError("the run folder's weights hold no networks; is it a run folder of spectrogram_doc2vec.py?")
-    return Networks(**nets, mean=arrays["mean"], deviation=arrays["deviation"], references=arrays.get("references"))
+    """Networks from the arrays of a save: the running averages `average/net_1/hidden_kernel` ..., `mean`, `deviation`, `references`.
+
+    Raises InputError where one of them is missing.
+    """
+    try:
+        nets = {net: {layer: arrays[f"average/{net}/{layer}"] for layer in LAYERS} for net in ("net_1", "net_2")}
+        return Networks(**nets, mean=arrays["mean"], deviation=arrays["deviation"], references=arrays.get("references"))
+    except KeyError as error:
+        message = f"the run folder's weights hold no networks ({error} is missing)"
+        raise InputError(f"{message}; is it a run folder of spectrogram_doc2vec.py?") from error
 
 
 def draw_references(networks, corpus):
@@ -143,6 +145,8 @@ def vectors_of_kind(kind, networks, songs, config):
 
 def song_vectors(networks, songs, config):
     """Song vectors (n_songs, dim_out) of `songs`, a sequence of inputs (n, dim), solved to convergence."""
+    if networks.references is None or networks.references.shape[1:] != networks.net_2["output_bias"].shape:
+        raise InputError("the run folder's weights hold no references, which new songs are told from; train one more epoch")
     groups = [songs[i : i + SONGS_AT_ONCE] for i in range(0, len(songs), SONGS_AT_ONCE)]
     # Products of small matrices: one thread for each group is faster than all threads for each product.
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:

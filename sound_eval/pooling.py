@@ -11,7 +11,7 @@ import numpy as np
 from scipy.fft import dct
 
 from sound_eval.cli import InputError, Progress
-from sound_eval.trees import audio_name, load_array, log_mel_name
+from sound_eval.trees import audio_name, load_frames, log_mel_name
 
 N_MFCC = 20
 
@@ -64,7 +64,4 @@ def read_frames(tree, name):
     path = Path(tree) / log_mel_name(audio_name(name))
     if not path.is_file():
         raise InputError(f"{path}: missing; is {tree} the tree that the music list was made from?")
-    frames = load_array(path)
-    if frames.ndim != 2 or not len(frames):
-        raise InputError(f"{path}: shape {frames.shape}, expected (n_frames, dim) with at least one frame")
-    return frames
+    return load_frames(path)

@@ -32,5 +32,5 @@ def inputs_of(vectors_dir, names, config):
             path = Path(vectors_dir) / name
             if not path.is_file():
                 raise InputError(f"{path}: missing; is {vectors_dir} the tree that the run was trained on?")
-            yield corpora.network_inputs(corpora.read_log_mel(path, config.NUM_MEL_BINS), config)
+            yield corpora.read_inputs(path, config)
             progress.update(1)

@@ -1,12 +1,18 @@
 """--tensorboard: TensorFlow reads back what the script wrote, and the projector's files fit each other."""
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from conftest import run_script
+from conftest import REPO, run_script
 from planted import write_config, write_tree
 
+from sound_eval.cli import InputError
 from sound_eval.run_folder import RunFolder
 
 tf = pytest.importorskip("tensorflow")
+from sound_eval.board import Board  # noqa: E402 - it needs TensorFlow
 
 
 def scalars_of(folder):
@@ -43,3 +49,34 @@ def test_no_board_without_the_option(tmp_path):
     write_tree(tmp_path / "tree")
     run_script("spectrogram_doc2vec.py", tmp_path / "tree", tmp_path / "run", f"--config={write_config(tmp_path / 'c.yaml')}", "--epochs=1")
     assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def test_files_of_somebody_elses_are_not_replaced(tmp_path):
+    for name in ("vectors.tsv", "songs.tsv", "projector_config.pbtxt"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text("mine")
+        with pytest.raises(InputError, match=f"{name}: is there, and no training made it"):
+            Board(tmp_path / name)
+        assert os.listdir(tmp_path / name) == [name] and (tmp_path / name / name).read_text() == "mine"
+    for _ in range(2):
+        Board(tmp_path / "own").vectors(np.eye(2), ["a", "b"])
+    assert (tmp_path / "own" / "songs.tsv").read_text() == "a\nb\n"
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    code = """
+import resource, sys
+sys.path.insert(0, sys.argv[2])
+from sound_eval.cli import quiet_tensorflow, run_main
+quiet_tensorflow()
+from sound_eval.board import Board
+def main():
+    board = Board(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+    for step in range(500):
+        board.scalars(step, {"cost": 0.5})
+run_main(main)
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path, REPO], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == f"error: {tmp_path}: cannot be written (File too large)"
+    assert "Traceback" not in done.stderr

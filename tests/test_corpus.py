@@ -1,14 +1,17 @@
 """The corpus: rows belong to their songs, the cache is reused and renewed, unusable files are named."""
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from conftest import write_run_folder
-from planted import small_config, write_tree
+from conftest import REPO, write_run_folder
+from planted import planted_song, small_config, write_tree
 
 from sound_eval import corpus as corpora
 from sound_eval.cli import InputError
+from sound_eval.trees import save_array, save_text
 
 
 def open_tree(tree, cache, config=None):
@@ -89,10 +92,10 @@ def test_networks_for_inputs_of_another_size_are_an_error_that_says_so(tmp_path)
     for mean in (size, size - 12):
         run = write_run_folder(tmp_path / str(mean), np.zeros((2, 4)), ["a.npy", "b.npy"], small_config(), weights={"mean": np.zeros(mean)})
         if mean == size:
-            assert len(corpora.read_weights(run)["mean"]) == size
+            assert len(corpora.read_weights(run.snapshot())["mean"]) == size
         else:
             with pytest.raises(InputError, match=f"inputs of {mean} values, and this version makes {size}"):
-                corpora.read_weights(run)
+                corpora.read_weights(run.snapshot())
 
 
 def on_interrupt(_item):
@@ -121,3 +124,175 @@ def test_a_tree_that_is_none_is_told_before_anything_is_read(tmp_path):
     np.save(tmp_path / "tree" / "line\nbreak.npy", np.zeros((5, 12), np.float32))
     with pytest.raises(InputError, match="cannot hold a line break"):
         corpora.list_songs(tmp_path / "tree")
+
+
+# ---- files that change, and caches that are none ----
+
+
+@pytest.mark.parametrize("n_frames", [119, 121])
+@pytest.mark.parametrize("n_songs", [5, 50])
+def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(tmp_path, monkeypatch, n_songs, n_frames):
+    names = write_tree(tmp_path / "tree", n_songs)
+    make = corpora.make_input_file
+
+    def changed_meanwhile(*args):
+        make(*args)
+        np.save(tmp_path / "tree" / names[2], planted_song(0, 0, n_frames))  # after the songs are measured, before they are read
+
+    monkeypatch.setattr(corpora, "make_input_file", changed_meanwhile)
+    with pytest.raises(InputError, match=f"1 of {n_songs} .*{names[2]}: was changed while it was read: {n_frames} inputs, where there were 120"):
+        open_tree(tmp_path / "tree", tmp_path / "cache")
+    monkeypatch.undo()
+    corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
+    np.testing.assert_array_equal(corpus.song(2), planted_song(0, 0, n_frames).astype(np.float16))
+    np.testing.assert_array_equal(corpus.song(3), np.load(tmp_path / "tree" / names[3]).astype(np.float16))
+
+
+@pytest.mark.parametrize("how", ["replaced", "written into"])
+def test_a_song_that_changes_at_the_same_length_is_named(tmp_path, monkeypatch, how):
+    names = write_tree(tmp_path / "tree", 5)
+    path, make = tmp_path / "tree" / names[1], corpora.make_input_file
+
+    def changed_meanwhile(*args):
+        make(*args)
+        if how == "replaced":
+            save_array(path, planted_song(2, 99))
+        else:
+            with open(path, "r+b") as file:
+                file.seek(-4, os.SEEK_END)
+                file.write(bytes(4))
+
+    monkeypatch.setattr(corpora, "make_input_file", changed_meanwhile)
+    with pytest.raises(InputError, match=f"1 of 5 .*{names[1]}: was changed while it was read"):
+        open_tree(tmp_path / "tree", tmp_path / "cache")
+    monkeypatch.undo()
+    corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
+    np.testing.assert_array_equal(corpus.song(1), np.load(path).astype(np.float16))
+
+
+@pytest.mark.parametrize("value", [65505.0, -7e4, 1e30, 1e300])
+def test_values_that_the_cache_would_hold_as_infinite_are_refused(tmp_path, value):
+    write_tree(tmp_path / "tree", 4)
+    frames = planted_song(0, 0).astype(np.float64)
+    frames[3, 4] = value
+    np.save(tmp_path / "tree" / "loud.npy", frames)
+    for config in (small_config(), small_config(TEXTURE_SECONDS=2, TEXTURE_STEP_SECONDS=0.5)):
+        with pytest.raises(InputError, match=r"1 of 5 .*loud\.npy: holds values up to .*, which no log-mel has"):
+            open_tree(tmp_path / "tree", tmp_path / "cache", config)
+
+
+def test_the_largest_values_come_back_finite(tmp_path):
+    write_tree(tmp_path / "tree", 4)
+    np.save(tmp_path / "tree" / "loud.npy", np.full((5, 12), -65504, np.float32))
+    corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
+    assert (corpus.song(corpus.names.index("loud.npy")) == -65504).all()
+
+
+@pytest.mark.parametrize("name", ["inputs.npy", "starts.npy", "statistics.npy", "inputs.json"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_files_of_somebody_elses_in_the_place_of_the_cache_are_refused(tmp_path, name, kind):
+    write_tree(tmp_path / "tree", 3)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "mine").write_text("mine")
+    path = tmp_path / "cache" / name
+    path.write_text("mine") if kind == "file" else path.symlink_to(tmp_path / "mine")
+    with pytest.raises(InputError, match=f"{name}: is there, and no training made it"):
+        open_tree(tmp_path / "tree", tmp_path / "cache")
+    assert path.read_text() == (tmp_path / "mine").read_text() == "mine"
+    assert os.listdir(tmp_path / "cache") == [name]
+
+
+def test_a_link_in_a_cache_is_not_written_through(tmp_path):
+    write_tree(tmp_path / "tree", 3)
+    open_tree(tmp_path / "tree", tmp_path / "cache")
+    os.link(tmp_path / "cache" / "inputs.npy", tmp_path / "mine.npy")
+    before = (tmp_path / "mine.npy").read_bytes()
+    write_tree(tmp_path / "tree", 4)
+    open_tree(tmp_path / "tree", tmp_path / "cache")
+    assert (tmp_path / "mine.npy").read_bytes() == before
+
+
+def test_a_cache_whose_building_was_cut_short_is_built_anew(tmp_path, monkeypatch):
+    write_tree(tmp_path / "tree", 4)
+    monkeypatch.setattr(corpora, "sync_file", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        open_tree(tmp_path / "tree", tmp_path / "cache")
+    monkeypatch.undo()
+    assert open_tree(tmp_path / "tree", tmp_path / "cache").inputs.shape == (480, 12)
+
+
+def test_the_arrays_are_on_the_disk_before_the_file_that_vouches_for_them(tmp_path, monkeypatch):
+    write_tree(tmp_path / "tree", 4)
+    fsync, calls = os.fsync, []
+
+    def noted(descriptor):
+        calls.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(corpora, "save_text", lambda path, text: (calls.append(path.name), save_text(path, text)))
+    open_tree(tmp_path / "tree", tmp_path / "cache")
+    names = [name for name in calls if not name.startswith(".writing-")]  # these two arrays have other names while they are written
+    assert names == ["inputs.json", "cache", "inputs.npy", "cache", "inputs.json"]
+    assert len(calls) == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("starts.npy", np.array([0, 120, 240, 360])),
+        ("starts.npy", np.array([0, 120, 120, 360, 480])),
+        ("starts.npy", np.array([0, 120, 240, 360, 481])),
+        ("starts.npy", np.zeros(5)),
+        ("statistics.npy", np.zeros((2, 13), np.float32)),
+        ("statistics.npy", np.full((2, 12), np.nan, np.float32)),
+        ("inputs.npy", np.zeros((480, 12), np.float32)),
+        ("inputs.npy", np.zeros((480, 13), np.float16)),
+        ("inputs.npy", np.zeros(480, np.float16)),
+    ],
+)
+def test_arrays_of_a_cache_that_do_not_fit_are_named(tmp_path, name, array):
+    write_tree(tmp_path / "tree", 4)
+    open_tree(tmp_path / "tree", tmp_path / "cache")
+    np.save(tmp_path / "cache" / name, array)
+    with pytest.raises(InputError, match=r"\.npy: .*delete the folder it lies in and start again"):
+        open_tree(tmp_path / "tree", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("average/net_1/hidden_kernel", np.zeros((12, 17)), r"has shape \(12, 17\), where config.yaml and music_list.txt ask for \(12, 16\)"),
+        ("songs/vector", np.zeros((3, 8)), r"has shape \(3, 8\)"),
+        ("net_2/output_bias", np.full(8, np.nan), "holds NaN"),
+        ("step", np.zeros(2), "has shape"),
+        ("songs/step", None, "lacks songs/step"),
+        ("mean", np.float32(0), "inputs of 1 values"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(tmp_path, name, array, message):
+    config = small_config()
+    weights = {known: np.zeros(shape, np.float32) for known, shape in corpora.state_shapes(config, 2).items()}
+    vectors = np.zeros((2, 8))
+    run = write_run_folder(tmp_path / "whole", vectors, ["a.npy", "b.npy"], config, weights=weights)
+    assert set(corpora.read_state(run.snapshot())) == set(weights)
+    spoiled = {known: value for known, value in (weights | {name: array}).items() if value is not None}
+    run = write_run_folder(tmp_path / "run", vectors, ["a.npy", "b.npy"], config, weights=spoiled)
+    with pytest.raises(InputError, match=message):
+        corpora.read_state(run.snapshot())
+
+
+def test_a_full_disk_names_the_cache(tmp_path):
+    write_tree(tmp_path / "tree", 4)
+    code = """
+import resource, sys
+sys.path[:0] = sys.argv[2:4]
+from planted import small_config
+from sound_eval import corpus
+from sound_eval.cli import run_main
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+tree = sys.argv[1] + "/tree"
+run_main(lambda: corpus.open_corpus(tree, corpus.list_songs(tree), small_config(), sys.argv[1] + "/cache"))
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path, REPO, REPO / "tests"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr == f"error: {tmp_path / 'cache' / 'inputs.npy'}: File too large\n"

@@ -1,11 +1,13 @@
 import json
 import os
+import re
 import shutil
 
 import pytest
 
+from sound_eval import outputs
 from sound_eval.cli import InputError
-from sound_eval.outputs import RECORD_NAME, check_output, write_output
+from sound_eval.outputs import RECORD_NAME, check_output, check_outputs, digest, set_aside, write_output, write_outputs
 
 
 def write(path, text, kind="labels"):
@@ -105,3 +107,81 @@ def test_a_kill_between_the_line_and_the_name_leaves_the_old_output_ours(tmp_pat
     record.write_text(record.read_text() + json.dumps(line) + "\n")
     write(tmp_path / "a.csv", "second")
     assert (tmp_path / "a.csv").read_text() == "second"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_record_that_is_no_file_is_not_written_through(tmp_path, kind):
+    if kind == "link":
+        (tmp_path / "mine").write_text("mine")
+        (tmp_path / RECORD_NAME).symlink_to(tmp_path / "mine")
+    else:
+        os.mkfifo(tmp_path / RECORD_NAME)
+    with pytest.raises((OSError, InputError)):
+        write(tmp_path / "a.csv", "text")
+    assert not (tmp_path / "a.csv").exists() and (kind == "pipe" or (tmp_path / "mine").read_text() == "mine")
+
+
+def test_several_outputs_are_written_together_or_not_at_all(tmp_path):
+    paths = {tmp_path / name: name.encode() for name in ("a", "b", "c")}
+    write_outputs(paths, "report")
+    (tmp_path / "b").write_text("mine")
+    with pytest.raises(InputError, match=r"b: is there"):
+        write_outputs({path: b"new" for path in paths}, "report")
+    assert [(tmp_path / name).read_text() for name in ("a", "b", "c")] == ["a", "mine", "c"]
+    assert sorted(os.listdir(tmp_path)) == [RECORD_NAME, "a", "b", "c"]
+
+
+def test_what_is_read_is_not_replaced_even_where_it_was_made_by_us(tmp_path):
+    write(tmp_path / "a.csv", "ours")
+    check_outputs({tmp_path / "a.csv": "labels"}, [None, tmp_path / "b.csv"])
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="is read here"):
+        check_outputs({tmp_path / "link" / "a.csv": "labels"}, [tmp_path / "a.csv"])
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: not a folder, so a\.csv cannot be written there"):
+        check_outputs({tmp_path / "file" / "a.csv": "labels"})
+    with pytest.raises(InputError, match="a name of 256 bytes; 255 is the most"):
+        check_outputs({tmp_path / ("ü" * 126 + ".csv"): "labels"})
+    check_outputs({tmp_path / ("ü" * 125 + ".csv"): "labels", tmp_path / "new" / "folder" / "a.csv": "labels"})
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who runs the tests perhaps, may write anywhere
+    with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}: no permission to write a\.csv there"):
+        check_outputs({tmp_path / "new" / "a.csv": "labels"})
+
+
+def test_the_parts_of_a_run_and_a_log_mel_tree_are_no_outputs(tmp_path):
+    (tmp_path / "epoc_num.txt").write_text("1")
+    for name in ("vector_at_3.npy", "music_list.txt", "config.yaml", "weights/x.csv", "cache/x", "tensorboard/vectors.tsv"):
+        with pytest.raises(InputError, match="a part of the run folder"):
+            check_outputs({tmp_path / name: "labels"})
+    check_outputs({tmp_path / "walk.m3u8": "playlist", tmp_path / "report" / "music_list.txt": "report"})
+    (tmp_path / ".spectrify.jsonl").write_text("{}")
+    for name in ("x.npy", "a/b/x.NPY", "failures.csv"):
+        with pytest.raises(InputError, match="a part of the log-mel tree"):
+            check_outputs({tmp_path / name: "report"})
+    check_outputs({tmp_path / "a" / "x.csv": "report"})
+
+
+def test_what_a_person_changed_is_set_aside_in_a_folder_of_ours(tmp_path):
+    path = tmp_path / "a.csv"
+    assert set_aside(path, "labels") is None
+    write(path, "ours")
+    assert set_aside(path, "labels") is None and path.read_text() == "ours"
+    for text, name in (("mine", "a.kept.csv"), ("mine too", "a.kept2.csv")):
+        path.write_text(text)
+        assert set_aside(path, "labels") == tmp_path / name and (tmp_path / name).read_text() == text and not path.exists()
+    path.mkdir()
+    with pytest.raises(InputError, match="a folder"):
+        set_aside(path, "labels")
+
+
+def test_an_output_of_another_hour_is_read_once_however_often_it_was_made(tmp_path, monkeypatch):
+    for number in range(5):
+        write(tmp_path / "a.csv", str(number))
+    os.utime(tmp_path / "a.csv", ns=(1, 1))
+    read = []
+    monkeypatch.setattr(outputs, "digest", lambda path: read.append(path) or digest(path))
+    check_output(tmp_path / "a.csv", "labels")
+    assert len(read) == 1
