@@ -2,162 +2,71 @@
 
 Conventions
 -----------
-A *route* is a decoder: a generator function that yields `(samplerate, mono)` pairs, mono float32 (n,) in [-1, 1] at the
-file's own sample rate, and raises DecodeError with the decoder's own message. `soundfile` (libsndfile) works in this
+A *route* is a decoder: a generator function of an opened AudioFile that yields `(samplerate, mono)` pairs, mono float32 (n,) in
+[-1, 1] at the file's own sample rate, and raises DecodeError with the decoder's own message. `soundfile` (libsndfile) works in this
 process and is the fastest; `ffmpeg` and `sox` are subprocesses for what it cannot read. `auto` tries them in this order.
-Channels are averaged with equal weights and soxr resamples, whatever the route, so that routes differ in nothing else.
+`mixing` makes channels one and soxr resamples, whatever the route, so that routes differ in nothing else.
+
+What comes of a file
+--------------------
+The rule: what is used is what a careful decoder gets to the end of. libsndfile is believed as long as what it gives has the length
+that the file's own structure says (`containers`); whatever does not add up is decoded by ffmpeg, and `verdict` holds what that gives
+against the structure and against the packets in the file.
+
+`Decoded`: it was used; `damage` is "" or says in words what was lost in its middle. The array that is made of it is as good
+as it gets, and is not made again until the file changes.
+`DecodeError` and its subclasses, `BadSamplesError`: the content is at fault. Every decoder that there is refused it, or it ends early,
+or too much of it is damaged, or it is longer than LONGEST_SECONDS; `reason` says which in a few words. What an earlier file of that
+name gave is out of date.
+`UnreadableError`, `OSError`: nothing was learned of the content. It could not be opened or read, it changed meanwhile, a program is
+missing, stood still or was killed. It may be as good as ever, so nothing that was made of it is to be taken away.
 """
-import os
-import struct
-import subprocess
-import tempfile
 from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 import soxr
 
-from sound_eval.cli import InputError, one_line
+from sound_eval import programs
+from sound_eval.audio_file import AudioFile
+from sound_eval.cli import InputError
+from sound_eval.routes import ROUTES, Source, UnreadableError
+from sound_eval.verdict import DecodeError, JudgedError
 
-BLOCK_VALUES = 1 << 17  # values (samples x channels) decoded at once
-MISSING_SECONDS = 0.1  # a file may end this much before the length in its header: codec delay, a last partial frame
-UNKNOWN_FRAMES = 1 << 62  # at least this many: libsndfile's way to say that it does not know
 SAMPLERATES = (1000, 3_000_000)  # Hz; a header that says otherwise is broken
-AU_HEADER = struct.Struct(">4s5I")  # magic, offset of the samples, their size, encoding, sample rate, channels
-
-
-class DecodeError(InputError):
-    """A file cannot be decoded, or not to its end; the message holds what each decoder said.
-
-    `declared` is the length in seconds that the file's header gives, 0 where it is not known.
-    """
-
-    def __init__(self, message, declared=0.0):
-        super().__init__(message)
-        self.declared = declared
+LONGEST_SECONDS = 24 * 3600.0  # of a file; what is longer is a mistake or an attack
 
 
 class TooLongError(InputError):
     """A file is longer than the limit under which longer files are to be left out."""
 
 
+class OverlongError(JudgedError):
+    """A file is longer than LONGEST_SECONDS."""
+
+    reason = f"longer than {LONGEST_SECONDS / 3600:.0f} h"
+
+
 class BadSamplesError(InputError):
     """A file holds samples that are not finite numbers; another decoder would only hide them."""
 
-
-def decode_soundfile(path):
-    """Route through libsndfile: wav, flac, ogg, opus, mp3, aiff, au, caf and more."""
-    done, declared = 0, 0.0
-    try:
-        with soundfile.SoundFile(path) as file:
-            declared = declared_seconds(path, file)
-            buffer = block_buffer(file.channels)
-            while count := file.buffer_read_into(buffer, dtype="float32"):
-                done += count / file.samplerate
-                yield file.samplerate, mean_of_channels(buffer[:count])
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a suffix that soundfile takes for headerless samples
-        raise DecodeError(one_line(error), declared) from error
-    check_length(done, declared)
+    reason = "cannot be decoded"
 
 
-def block_buffer(channels):
-    """An array (n, channels) for one block; n depends on the file alone, so that a file always comes in the same blocks."""
-    return np.empty((max(1, BLOCK_VALUES // channels), channels), np.float32)
+@dataclass(frozen=True)
+class Decoded:
+    """What came of decoding a file: the consumer's result, the seconds of sound that were used, and what was damaged in it."""
 
-
-def mean_of_channels(samples):
-    """The mean of the channels (n, channels) -> a new array (n,)."""
-    mono = samples[:, 0].copy()
-    for channel in range(1, samples.shape[1]):
-        mono += samples[:, channel]
-    mono *= np.float32(1 / samples.shape[1])
-    return mono
-
-
-def declared_seconds(path, file):
-    """The length that stands in the header of an open SoundFile, 0 where none does.
-
-    For an MP3 without a Xing or VBRI header libsndfile only guesses it, from the first bit rate.
-    """
-    if file.frames >= UNKNOWN_FRAMES or (file.format == "MP3" and not has_length_header(path)):
-        return 0.0
-    return file.frames / file.samplerate
-
-
-def has_length_header(path):
-    """Whether an MP3 file says how many frames it has."""
-    with open(path, "rb") as file:
-        start = file.read(10)
-        if start[:3] == b"ID3":  # skip the tag; its size is in four bytes of seven bits
-            file.seek(10 + sum(byte << shift for byte, shift in zip(start[6:10], (21, 14, 7, 0), strict=True)))
-        else:
-            file.seek(0)
-        first_frame = file.read(4096)
-    return any(mark in first_frame for mark in (b"Xing", b"Info", b"VBRI"))
-
-
-def check_length(seconds, declared):
-    """Raise DecodeError where a decoder gave less than the file's header declares."""
-    if seconds < declared - MISSING_SECONDS:
-        raise DecodeError(f"stops after {seconds:.1f} s of the {declared:.1f} s that the file declares", declared)
-
-
-def decode_ffmpeg(path):
-    """Route through the ffmpeg program: m4a, aac, wma, alac, ape, webm, the sound of video files."""
-    # `file:` keeps a name from being read as an address or an option; the white list keeps a playlist from opening one.
-    source = ["-protocol_whitelist", "file,pipe", "-i", f"file:{os.path.abspath(path)}"]
-    return decode_program(["ffmpeg", "-nostdin", "-v", "error", *source, "-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"])
-
-
-def decode_sox(path):
-    """Route through the sox program: old telephone and voice codecs."""
-    return decode_program(["sox", os.path.abspath(path), "-t", "au", "-e", "floating-point", "-b", "32", "-"])
-
-
-def decode_program(command):
-    """Samples that a program writes to its stdout as a Sun audio (AU) stream of 32-bit floats."""
-    with tempfile.TemporaryFile() as messages:
-        try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages)
-        except FileNotFoundError:
-            raise DecodeError("not installed") from None
-        try:
-            yield from read_au(process.stdout)
-            status = process.wait()
-        finally:
-            process.kill()  # nothing where it has ended; otherwise the reader has had enough
-            process.wait()
-            process.stdout.close()
-        if status:
-            messages.seek(0)
-            text = messages.read(100_000).decode(errors="replace")
-            raise DecodeError(last_lines(text) or f"ended with status {status}")
-
-
-def last_lines(text):
-    """The end of a program's messages as one line: the last three lines, where the reason stands."""
-    return "; ".join(line.strip() for line in text.strip().splitlines()[-3:])[-500:]
-
-
-def read_au(stream):
-    """Yield (samplerate, mono) of an AU stream; nothing where the stream is empty. A last partial sample is dropped."""
-    header = stream.read(AU_HEADER.size)
-    if len(header) < AU_HEADER.size:
-        return
-    _, offset, _, _, samplerate, channels = AU_HEADER.unpack(header)
-    stream.read(offset - AU_HEADER.size)
-    buffer = block_buffer(channels).astype(">f4")
-    while count := stream.readinto(buffer) // buffer[0].nbytes:
-        yield samplerate, mean_of_channels(buffer[:count].astype(np.float32))
-
-
-ROUTES = {"soundfile": decode_soundfile, "ffmpeg": decode_ffmpeg, "sox": decode_sox}
+    result: object
+    seconds: float
+    damage: str = ""
 
 
 class Signal:
     """The blocks of one route at a wanted sample rate: an iterable of float32 arrays; `seconds` counts what was given.
 
-    `max_seconds` > 0 ends it there, or with `skip_long` raises TooLongError where there is more.
+    `max_seconds` > 0 ends it there, or with `skip_long` raises TooLongError where there is more. OverlongError where there is more
+    than LONGEST_SECONDS.
     """
 
     def __init__(self, blocks, samplerate, max_seconds=0.0, skip_long=False):
@@ -179,23 +88,30 @@ class Signal:
                     raise TooLongError(f"longer than {self.max_seconds:g} s")
                 block = block[:room]
             self.samples += len(block)
+            if self.seconds > LONGEST_SECONDS:
+                raise OverlongError(f"goes on after {LONGEST_SECONDS / 3600:.0f} h")
             yield block
             if room is not None and len(block) == room and not self.skip_long:
                 return
 
 
 def resampled(blocks, samplerate):
-    """Mono blocks at `samplerate` of (samplerate, mono) pairs; the result does not depend on where blocks end."""
-    stream = None
+    """Mono blocks at `samplerate` of (samplerate, mono) pairs, whose rate may change; the result does not depend on where blocks end."""
+    stream, current = None, None
     for rate, block in blocks:
-        if not SAMPLERATES[0] <= rate <= SAMPLERATES[1]:
-            raise DecodeError(f"its header gives a sample rate of {rate} Hz")
-        if rate == samplerate:
-            yield block
-            continue
-        if stream is None:
-            stream = soxr.ResampleStream(rate, samplerate, 1, dtype="float32", quality="HQ")
-        yield stream.resample_chunk(block)
+        if rate != current:
+            if not SAMPLERATES[0] <= rate <= SAMPLERATES[1]:
+                raise DecodeError(f"its header gives a sample rate of {rate} Hz")
+            yield from rest_of(stream)
+            stream, current = None, rate
+            if rate != samplerate:
+                stream = soxr.ResampleStream(rate, samplerate, 1, dtype="float32", quality="HQ")
+        yield block if stream is None else stream.resample_chunk(block)
+    yield from rest_of(stream)
+
+
+def rest_of(stream):
+    """What a resampler still holds back."""
     if stream is not None:
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
@@ -204,34 +120,49 @@ def decode(path, consume, *, samplerate, decoder="auto", max_seconds=0.0, skip_l
     """Decode a file by the first route that manages it and hand its blocks to `consume`.
 
     `consume(blocks)` gets an iterable of mono float32 arrays (n,) at `samplerate` Hz; where a route fails midway it is
-    called again, from the start, with the next. Returns (its result, seconds of audio). Raises DecodeError with the message
-    of every route, TooLongError for a file over `max_seconds` where `skip_long`, OSError where the file cannot be opened.
+    called again, from the start, with the next. Returns a Decoded. Raises DecodeError with the message of every route,
+    UnreadableError or OSError where nothing was learned of the content, TooLongError for a file over `max_seconds` where `skip_long`,
+    OverlongError for one over LONGEST_SECONDS.
     """
-    with open(path, "rb") as file:  # the system's own words where it is missing or not ours to read
-        if not file.read(1):
+    with AudioFile(path) as file:
+        if not file.size:
             raise DecodeError("the file is empty")
-    failures, declared = [], 0.0
-    for name in ROUTES if decoder == "auto" else [decoder]:
-        try:
-            with closing(ROUTES[name](path)) as blocks:
-                signal = Signal(blocks, samplerate, max_seconds, skip_long)
-                result = consume(signal)
-            check_whole(signal, declared, max_seconds)
-            return result, signal.seconds
-        except DecodeError as error:
-            declared = max(declared, error.declared)
-            failures.append(f"{name}: {error}")
-    raise DecodeError("; ".join(failures))
+        source = Source(file)
+        check_longest(source.layout.seconds, max_seconds)
+        failures = []
+        for name in ROUTES if decoder == "auto" else [decoder]:
+            try:
+                with closing(ROUTES[name](source)) as blocks:
+                    signal = Signal(blocks, samplerate, max_seconds, skip_long)
+                    result = consume(signal)
+                if signal.samples:
+                    return Decoded(result, signal.seconds, source.damage)
+                failures.append((name, DecodeError("no samples in it")))
+            except (DecodeError, UnreadableError, programs.StalledError, programs.MissingProgramError) as error:
+                failures.append((name, error))
+                if isinstance(error, JudgedError):
+                    break
+        raise explained(failures, file)
 
 
-def check_whole(signal, declared, max_seconds):
-    """Raise DecodeError where a route gave nothing, or less than an earlier route read in the header."""
-    if not signal.samples:
-        raise DecodeError("no samples in it")
-    check_length(signal.seconds, min(declared, max_seconds or declared))
+def check_longest(seconds, max_seconds):
+    """Raise OverlongError for a file that says it lasts longer than LONGEST_SECONDS, and of which all is wanted."""
+    if seconds > LONGEST_SECONDS and not 0 < max_seconds <= LONGEST_SECONDS:
+        raise OverlongError(f"{seconds / 3600:.1f} h by its header")
+
+
+def explained(failures, file):
+    """The one error for the (route, error) pairs of a file that no route could decode. Raises OSError where the disk does not give it."""
+    file.check_readable()
+    text = "; ".join(f"{name}: {error}" for name, error in failures)
+    if file.has_changed():
+        return UnreadableError(f"it changed while it was read; {text}")
+    errors = [error for _, error in failures]
+    if isinstance(errors[-1], JudgedError):
+        return type(errors[-1])(text)
+    return (DecodeError if all(isinstance(error, DecodeError) for error in errors) else UnreadableError)(text)
 
 
 def decode_whole(path, *, samplerate, **options):
     """All samples of a file at once, float32 (n_samples,); options and errors as `decode`."""
-    samples, _ = decode(path, lambda blocks: np.concatenate([np.empty(0, np.float32), *blocks]), samplerate=samplerate, **options)
-    return samples
+    return decode(path, lambda blocks: np.concatenate([np.empty(0, np.float32), *blocks]), samplerate=samplerate, **options).result

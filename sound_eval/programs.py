@@ -37,6 +37,16 @@ FORMATS = (
     "sox", "svs", "swf", "tak", "truehd", "tta", "vag", "voc", "vqf", "w64", "wav", "wsd", "wtv", "wv", "xa", "xwma",
 )
 # fmt: on
+# Suffixes that sox reads as recordings; those it does not know itself it tells by their content.
+# fmt: off
+SOX_SUFFIXES = (
+    "8svx", "aac", "ac3", "aif", "aifc", "aiff", "aiffc", "al", "alac", "amb", "amr", "amr-nb", "amr-wb", "anb", "ape", "au", "avr", "awb",
+    "bwf", "caf", "cdda", "cdr", "cvs", "cvsd", "cvu", "dvms", "fap", "flac", "fssd", "gsm", "gsrt", "hcom", "htk", "iff", "ima", "ircam",
+    "la", "lpc", "lpc10", "lu", "m4a", "m4b", "m4r", "mat", "mat4", "mat5", "maud", "mp1", "mp2", "mp3", "mp4", "mpga", "nist", "oga", "ogg", "ogx",
+    "opus", "paf", "prc", "pvf", "raw", "rf64", "sd2", "sds", "sf", "sln", "smp", "snd", "sndr", "sndt", "sou", "sox", "sph", "spx", "sw",
+    "txw", "ub", "ul", "uw", "vms", "voc", "vorbis", "vox", "w64", "wav", "wave", "wavpcm", "webm", "wma", "wv", "wve", "xa", "xi",
+)
+# fmt: on
 REFUSED = re.compile(r"\[(\S+) @ \w+\] Format not on whitelist '[^']*'")  # ffmpeg's words, with the whole list
 
 
@@ -44,14 +54,31 @@ class StalledError(InputError):
     """A program gave nothing for IDLE_SECONDS and was ended."""
 
 
+class RefusedError(InputError):
+    """A program is not given this file."""
+
+
 class MissingProgramError(InputError):
     """A program is not installed; what it would have made says nothing of the file."""
 
 
-def input_of(path):
-    """The arguments by which ffmpeg or ffprobe opens the file `path` (any name, no address, no option)."""
-    lists = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", ",".join(FORMATS)]
-    return [*lists, "-i", f"file:{os.path.abspath(path)}"]
+def input_of(path, part=None):
+    """The arguments by which ffmpeg or ffprobe opens the file `path` (any name, no address, no option), or of it the bytes `part`, (start, end)."""
+    name, protocols = f"file:{os.path.abspath(path)}", PROTOCOLS
+    if part:
+        name, protocols = f"subfile,,start,{part[0]},end,{part[1]},,:{name}", f"{PROTOCOLS},subfile"
+    return ["-protocol_whitelist", protocols, "-format_whitelist", ",".join(FORMATS), "-i", name]
+
+
+def sox_input_of(path):
+    """The argument by which sox opens the file `path`. Raises RefusedError where its name has no suffix of a recording.
+
+    By the suffix sox takes a file for a playlist, whose entries may be addresses and commands, or for a device.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix.lstrip(".") not in SOX_SUFFIXES:
+        raise RefusedError(f"not asked: {suffix or 'no suffix'} is none of the recordings that it reads")
+    return os.path.abspath(path)
 
 
 class Output(io.RawIOBase):
@@ -83,6 +110,12 @@ class Running:
     def wait(self):
         """The exit status, once it has written all."""
         return self.process.wait()
+
+    def lines(self):
+        """What it has written to stderr, line by line, however much that is."""
+        self.stderr.seek(0)
+        for line in self.stderr:
+            yield line[:MOST_MESSAGES].decode(errors="replace").rstrip("\r\n")
 
     def messages(self):
         """What it has written to stderr, the last MOST_MESSAGES bytes of it."""
