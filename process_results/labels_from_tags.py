@@ -1,19 +1,22 @@
 """Make a metadata CSV for a folder of music from the tags in its files."""
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 from collections import Counter
 from pathlib import Path
 
-import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval.audio_folder import AudioFolder
 from sound_eval.cli import InputError, Progress, one_line, print_next, run_main, warn
 from sound_eval.config import read_config
-from sound_eval.trees import atomic_write, check_not_read
+from sound_eval.outputs import LABELS, check_outputs
+from sound_eval.tables import write_csv
 
 EXAMPLE = """\
 example:
-  python process_results/labels_from_tags.py ~/Music labels.csv
+  python process_results/labels_from_tags.py example_input/ example_results/labels.csv
 
-The CSV has filename, title, artist, album, genre, year, folder (the top folder of each file) and citation.
+The CSV has filename, title, artist, album_artist, album, genre (the first one), genres (all, joined by semicolons), year, folder
+(the top folder of each file) and citation.
 """
 MAX_NAMED = 5  # unreadable files named on the terminal
 
@@ -27,21 +30,33 @@ def parse_args():
     return parser.parse_args()
 
 
+def songs_in(root, suffixes):
+    """The names of the songs in a folder; what looks like one and is none is counted. Raises InputError where there is none."""
+    folder = AudioFolder(root, suffixes)
+    unusable = [f"{failure.name}: {failure.reason}" for failure in folder.failures]
+    if not folder.sources:
+        raise InputError(f"{root}: holds no audio file" + (f" that can be used ({len(unusable)} cannot; {unusable[0]})" if unusable else ""))
+    if unusable:
+        warn(f"{len(unusable)} files and folders cannot be used and are left out: {', '.join(unusable[:MAX_NAMED])}")
+    return [source.name for source in folder.sources]
+
+
 def read_rows(root, names):
     """A row of labels for each file, and `name: reason` for the files whose tags cannot be read."""
-    from sound_eval.tags import FIELDS, labels_of, read_tags
+    from sound_eval.tags import FIELDS, genres_alone, labels_of, read_tags
 
-    rows, unreadable = [], []
+    found, unreadable = [], []
     with Progress(len(names), "file", "reading tags") as progress:
         for name in names:
             try:
                 tags = read_tags(root / name)
             except Exception as error:  # parsers of damaged files raise anything; the file is reported and keeps its name and folder
                 unreadable.append(f"{name}: {one_line(error)}")
-                tags = dict.fromkeys(FIELDS, "")
-            rows.append(labels_of(name, tags))
+                tags = dict.fromkeys(FIELDS, "") | {"genres": []}
+            found.append(tags)
             progress.update(1)
-    return rows, unreadable
+    alone = genres_alone(found)
+    return [labels_of(name, tags, alone) for name, tags in zip(names, found, strict=True)], unreadable
 
 
 def print_report(rows, unreadable, output):
@@ -60,15 +75,10 @@ def print_report(rows, unreadable, output):
 def main():
     """Read, write, report."""
     args = parse_args()
-    names = [source.name for source in AudioFolder(args.audio_dir, read_config(args.config).AUDIO_SUFFIXES).sources]
-    if not names:
-        raise InputError(f"{args.audio_dir}: holds no audio file")
-    check_not_read(args.output, [args.audio_dir / name for name in names])
+    names = songs_in(args.audio_dir, read_config(args.config).AUDIO_SUFFIXES)
+    check_outputs({args.output: LABELS}, [args.config])
     rows, unreadable = read_rows(args.audio_dir, names)
-    import pandas as pd
-
-    with atomic_write(args.output, "w", encoding="utf-8", newline="") as file:
-        pd.DataFrame(rows).to_csv(file, index=False, lineterminator="\n")
+    write_csv(args.output, LABELS, list(rows[0]), (row.values() for row in rows))
     print_report(rows, unreadable, args.output)
     print_next("python", "static_web_viewer/display_vector_data.py", "RUN_DIR", args.audio_dir, args.output, "MAP_DIR")
 

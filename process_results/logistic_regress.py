@@ -1,8 +1,9 @@
 """How well song vectors tell labels: held-out scores of a classifier, beside those of trivial features and guesses."""
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 from pathlib import Path
 
-import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval import evaluation
 from sound_eval.cli import print_next, run_main
 from sound_eval.labelled import read_labelled, read_vectors
@@ -11,8 +12,8 @@ from sound_eval.run_folder import RunFolder
 
 EXAMPLE = """\
 example:
-  python process_results/logistic_regress.py example_input/labels.csv example_outs/music_list.txt example_outs/vector_at_9.npy \\
-      --label genre --group artist --vectors-dir example_vectors/ --report report/
+  python process_results/logistic_regress.py example_input/labels.csv example_outs/music_list.txt \\
+      example_outs/vector_at_$(cat example_outs/epoc_num.txt).npy --label genre --vectors-dir example_vectors/ --report example_results/report/
 """
 BASELINES = {"mean + deviation": "log-mel mean + deviation", "MFCC statistics": "MFCC statistics"}  # pooling -> its name in the table
 
@@ -44,19 +45,23 @@ def random_weights(args, names):
     """The vectors that the run's model gives before training, where the vectors lie in a run folder with its weights."""
     from sound_eval.corpus import read_weights
 
-    run = RunFolder(args.vectors.parent)
-    weights = read_weights(run) if run.exists() else {}
-    if "mean" not in weights:
+    folder = RunFolder(args.vectors.parent)
+    if not folder.exists():
+        return {}
+    run = folder.snapshot()
+    weights = read_weights(run)
+    if not {"mean", "deviation"} <= weights.keys():
         return {}
     from sound_eval.untrained import inputs_of, untrained_vectors
 
-    inputs = inputs_of(args.vectors_dir, names, run.config())
-    return {"random weights": untrained_vectors(inputs, weights["mean"], weights["deviation"], run.config(), args.seed)}
+    inputs = inputs_of(args.vectors_dir, names, run.config)
+    return {"random weights": untrained_vectors(inputs, weights["mean"], weights["deviation"], run.config, args.seed)}
 
 
 def main():
     """Evaluate, print, write."""
     args = parse_args()
+    evaluation.check_report(args, [args.metadata, args.music_list, args.vectors])
     songs = read_labelled(args.metadata, args.music_list)
     task = evaluation.task_of(songs, args)
     features = features_of(args, songs.names)

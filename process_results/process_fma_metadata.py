@@ -1,19 +1,22 @@
 """Turn the metadata of the Free Music Archive data set (FMA, Defferrard et al. 2017) into a metadata CSV of ours."""
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import re
 from pathlib import Path
 
-import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval.cli import InputError, print_next, run_main
-from sound_eval.trees import atomic_write, check_not_read
+from sound_eval.outputs import check_outputs
+from sound_eval.tables import write_csv
 
 EXAMPLE = """\
-example:
+example, on your own files:
   python process_results/process_fma_metadata.py fma_metadata/ fma_small.csv --subset small
 
 FMA_METADATA_DIR is what fma_metadata.zip unpacks to; it holds tracks.csv and genres.csv. The columns of the CSV are filename,
 genre_top, genres, title, artist, album, license, split (training, validation, test) and citation.
 """
+KIND = "FMA's labels"  # of the output
 SUBSETS = {"small": ["small"], "medium": ["small", "medium"], "large": None, "full": None}  # None: every track; both hold 106,574
 SOURCES = {  # column of ours -> column of tracks.csv
     "genre_top": ("track", "genre_top"),
@@ -41,11 +44,13 @@ def read_table(folder, name, **kwargs):
     import pandas as pd
 
     path = folder / name
+    if not folder.is_dir():
+        raise InputError(f"{folder}: {'not a' if folder.exists() else 'no such'} folder; give the one that fma_metadata.zip unpacks to")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the folder that fma_metadata.zip unpacks to")
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", **kwargs)
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as CSV: {error}") from error
 
 
@@ -81,7 +86,7 @@ def clip_name(track):
 def main():
     """Read, join, write."""
     args = parse_args()
-    check_not_read(args.output, [args.fma_metadata / "tracks.csv", args.fma_metadata / "genres.csv"])
+    check_outputs({args.output: KIND}, [args.fma_metadata / "tracks.csv", args.fma_metadata / "genres.csv"])
     table, titles = read_tracks(args.fma_metadata, args.subset), read_genres(args.fma_metadata)
     table.insert(0, "filename", [clip_name(track) for track in table.index])
     table["genres"] = [genre_names(text, titles) for text in table["genres"]]
@@ -89,8 +94,8 @@ def main():
         f"{row.artist}: {row.title}" + (f", {row.album}" if row.album else "") + (f". {row.license}" if row.license else "")
         for row in table.itertuples()
     ]
-    with atomic_write(args.output, "w", encoding="utf-8", newline="") as file:
-        table.drop(columns="subset").to_csv(file, index=False, lineterminator="\n")
+    shown = table.drop(columns="subset")
+    write_csv(args.output, KIND, shown.columns, shown.itertuples(index=False, name=None))
     labelled, splits = (table["genre_top"] != "").sum(), table["split"].value_counts()
     print(f"wrote {args.output}: {len(table)} tracks, {labelled} with a genre_top; " + ", ".join(f"{n} {name}" for name, n in splits.items()))
     print_next("python", "spectrify_all.py", f"fma_{args.subset}/", f"fma_{args.subset}_vectors/")

@@ -4,20 +4,24 @@ A SONG is the path of a song, a part of the path that fits only one song (in any
 file that the run never saw is turned into a vector on the spot. All songs of the run are compared, by the cosine of their
 vectors; `similarity` is that cosine, in paths and playlists with the song before.
 """
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import json
+import os
+import re
 import sys
 from itertools import pairwise
 
 import numpy as np
 
-import _repo_root  # noqa: F401
 from sound_eval.cli import InputError, Progress, run_main, warn
+from sound_eval.durations import Durations
 from sound_eval.faiss_index import FaissIndex
 from sound_eval.library import Library
 from sound_eval.listing import as_csv, as_json, as_text, save_m3u8
-from sound_eval.songs import Durations, seconds_from_text
-from sound_eval.trees import check_not_read
+from sound_eval.outputs import check_outputs
+from sound_eval.songs import seconds_from_text
 from sound_eval.vectors import (
     Cosine,
     MutualProximity,
@@ -33,12 +37,14 @@ from sound_eval.vectors import (
 )
 
 EXAMPLES = """examples:
-  python process_results/similar_songs.py near example_outs/ "disc 1/03" --top 5
-  python process_results/similar_songs.py near example_outs/ ~/Music/new_song.flac --json
-  python process_results/similar_songs.py like example_outs/ +03_chord +05_pulse -07_chord
-  python process_results/similar_songs.py path example_outs/ 3 17 --steps 8 --m3u8 walk.m3u8 --audio-dir example_input/
-  python process_results/similar_songs.py playlist example_outs/ 17 --length 60min --audio-dir example_input/ --metadata labels.csv --max-per artist 2
-  python process_results/similar_songs.py stats example_outs/ --mutual-proximity --metadata labels.csv --same genre"""
+  python process_results/similar_songs.py near example_outs/ "volume 01/03" --top 5
+  python process_results/similar_songs.py like example_outs/ "+volume 01/03" "+volume 02/05" "-volume 03/07"
+  python process_results/similar_songs.py path example_outs/ 3 17 --steps 8 --m3u8 example_results/walk.m3u8 --audio-dir example_input/
+  python process_results/similar_songs.py playlist example_outs/ 17 --length 15min --audio-dir example_input/ \\
+      --metadata example_input/labels.csv --max-per genre 6
+  python process_results/similar_songs.py stats example_outs/ --mutual-proximity --metadata example_input/labels.csv --same genre
+  python make_example_music.py example_results/new/ --pieces 1 --seed 1      # songs that the run never saw
+  python process_results/similar_songs.py near example_outs/ example_results/new/*/*.mp3 --json"""
 
 TERMS_HELP = """+ or - and a song, without a space: +A adds the unit vector of A, -A takes it away, A alone adds. A song whose own name begins
 with a sign keeps it behind the first: --x.mp3 takes -x.mp3 away, and -./--top takes away a song that is spelled like an option"""
@@ -120,7 +126,7 @@ def search_of(args, unit):
 def rules_of(args, library):
     """The rules for a list that the arguments give."""
     column, limit = args.max_per or (None, None)
-    if limit is not None and not (limit.isdecimal() and int(limit)):
+    if limit is not None and not re.fullmatch("0*[1-9][0-9]{0,8}", limit):
         raise InputError(f"--max-per {column} {limit}: expected a column and a number of songs: --max-per artist 2")
     return library.rules(args.where, column, int(limit or 0), args.drop_duplicates)
 
@@ -196,7 +202,7 @@ def chain(library, *queries):
 
 def durations_of(args, library):
     """Durations by what the arguments give."""
-    return Durations(library.run.config() if args.vectors_dir else None, args.vectors_dir, args.audio_dir)
+    return Durations(library.run.config if args.vectors_dir else None, args.vectors_dir, args.audio_dir)
 
 
 def write_playlist(args, library, lists):
@@ -263,14 +269,27 @@ def check(args):
         raise InputError("--json and --csv both print to the terminal; give one of them")
     if args.m3u8 and not args.audio_dir:
         raise InputError("--m3u8 needs --audio-dir, the folder that its paths lead to")
-    if args.m3u8:
-        check_not_read(args.m3u8, [args.metadata, args.song_vectors, f"{args.run_dir}/music_list.txt"])
+    for name in ("audio_dir", "vectors_dir"):
+        if (folder := getattr(args, name)) and not os.path.isdir(folder):
+            raise InputError(f"{folder}: no such folder, given as --{name.replace('_', '-')}")
+    check_paths(args)
     if args.index and args.mutual_proximity:
         raise InputError("--index searches by cosine; leave --mutual-proximity out")
     if args.verb == "playlist" and not 0 <= args.drift <= 1:
         raise InputError(f"--drift {args.drift:g}: expected a number from 0 to 1")
     if args.verb == "playlist" and args.length and not (args.vectors_dir or args.audio_dir):
         raise InputError("--length needs to know how long songs last: give --vectors-dir or --audio-dir")
+
+
+def check_paths(args):
+    """Raise InputError where what is to be written would replace something; an index that is there is read."""
+    read = [args.metadata, args.song_vectors, *(text for text in args.songs if os.path.isfile(text))]
+    kinds = {args.m3u8: "playlist"} if args.m3u8 else {}
+    if args.index and os.path.lexists(args.index):
+        read.append(args.index)
+    elif args.index:
+        kinds[args.index] = "index"
+    check_outputs(kinds, read)
 
 
 def main():

@@ -1,20 +1,23 @@
 """Cluster song vectors by spherical k-means and hold the clusters against a label: figures, a picture, a CSV."""
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 from pathlib import Path
 
 import numpy as np
 
-import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval import clustering, figures
 from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number, warn
 from sound_eval.labelled import choose_label_column, read_labelled, read_vectors
 from sound_eval.metadata import FILENAME
-from sound_eval.trees import atomic_write, check_not_read
+from sound_eval.outputs import CLUSTERS, check_outputs, write_outputs
+from sound_eval.run_folder import RunFolder
+from sound_eval.tables import frame_text
 
 EXAMPLE = """\
 example:
-  python process_results/sphere_kmeans.py example_input/labels.csv example_outs/music_list.txt example_outs/vector_at_9.npy \\
-      --centers 8 --csv-column genre --output sphere_kmeans.png
+  python process_results/sphere_kmeans.py example_input/labels.csv example_outs/music_list.txt \\
+      example_outs/vector_at_$(cat example_outs/epoc_num.txt).npy --centers 8 --csv-column genre --output example_results/sphere_kmeans.png
 
 The clusters go into a CSV beside the picture: the labels of every song and its cluster, a metadata file that the map can colour by.
 """
@@ -53,12 +56,32 @@ def check(args, n_songs):
         raise InputError(f"--restarts {args.restarts}: expected at least 1")
     if args.choose_k and args.choose_k[-1] >= n_songs:
         raise InputError(f"--choose-k up to {args.choose_k[-1]}: expected fewer clusters than the {n_songs} songs")
+
+
+def table_beside(picture):
+    """Where the table of the clusters goes."""
+    return picture.with_suffix(".csv")
+
+
+def curve_beside(picture):
+    """Where the picture of the silhouettes goes."""
+    return picture.with_stem(picture.stem + "_silhouette")
+
+
+def check_paths(args):
+    """Raise InputError where what is to be written would replace something else."""
     figures.check_name(args.output)
-    check_not_read(args.output.with_suffix(".csv"), [args.metadata, args.music_list], f"it is the table beside {args.output}, give another --output")
+    paths = [args.output, table_beside(args.output)]
+    if args.choose_k:
+        paths.append(curve_beside(args.output))
+    try:
+        check_outputs(dict.fromkeys(paths, CLUSTERS), [args.metadata, args.music_list, args.vectors])
+    except InputError as error:
+        raise InputError(f"{error} (by --output {args.output})") from error
 
 
 def choose_k(vectors, args):
-    """The number of clusters with the best silhouette; prints all and draws them beside the output."""
+    """The number of clusters with the best silhouette, and the picture of all, path -> bytes; prints all."""
     values = []
     with Progress(len(args.choose_k), "k", "clustering") as progress:
         for k in args.choose_k:
@@ -67,10 +90,9 @@ def choose_k(vectors, args):
             progress.update(1)
     print("silhouette by number of clusters:", ", ".join(f"{k}: {value:.3f}" for k, value in zip(args.choose_k, values, strict=True)))
     best = args.choose_k[int(np.argmax(values))]
-    path = args.output.with_stem(args.output.stem + "_silhouette")
-    figures.save(path, figures.curve, args.choose_k, values, "number of clusters", "mean silhouette (cosine)")
-    print(f"the best is {best}; wrote {path}")
-    return best
+    path = curve_beside(args.output)
+    print(f"the best is {best}")
+    return best, {path: figures.picture(path, figures.curve, args.choose_k, values, "number of clusters", "mean silhouette (cosine)")}
 
 
 def print_agreement(labels, assignments, column, seed):
@@ -92,16 +114,15 @@ def print_clusters(result, labels, labelled, names):
             print(f"  {result.similarity[row]:.3f}  {names[row]}")
 
 
-def write_clusters(path, songs, result):
-    """Write the metadata of every song with its cluster and its cosine similarity to the centroid."""
-    table = songs.table.assign(cluster=result.assignments, cluster_similarity=np.round(result.similarity, 4))
-    with atomic_write(path, "w", encoding="utf-8", newline="") as file:
-        table.to_csv(file, index=False, lineterminator="\n")
+def clusters_csv(songs, result):
+    """CSV of the metadata of every song with its cluster and its cosine similarity to the centroid."""
+    return frame_text(songs.table.assign(cluster=result.assignments, cluster_similarity=np.round(result.similarity, 4)))
 
 
 def main():
     """Cluster, compare, draw, write."""
     args = parse_args()
+    check_paths(args)
     songs = read_labelled(args.metadata, args.music_list)
     vectors = read_vectors(args.vectors, songs.names)
     check(args, len(songs))
@@ -111,18 +132,23 @@ def main():
     if not labelled.all():
         warn(f"{(~labelled).sum()} songs have no value in column {column!r}; they are clustered, and left out of the figures")
 
-    k = choose_k(vectors, args) if args.choose_k else args.centers
+    k, contents = choose_k(vectors, args) if args.choose_k else (args.centers, {})
     result = clustering.spherical_kmeans(vectors, k, args.restarts, args.seed)
-    figures.save(args.output, figures.stacked_bars, *clustering.contingency(np.where(labelled, labels, NO_LABEL), result.assignments), column)
-    table = args.output.with_suffix(".csv")
-    write_clusters(table, songs, result)
+    counts = clustering.contingency(np.where(labelled, labels, NO_LABEL), result.assignments)
+    contents[args.output] = figures.picture(args.output, figures.stacked_bars, *counts, column)
+    table = table_beside(args.output)
+    contents[table] = clusters_csv(songs, result).encode()
+    write_outputs(contents, CLUSTERS)
 
     silhouette = clustering.silhouette(vectors, result.assignments)
     print(f"{k} clusters of {len(songs)} songs: mean cosine to the centroid {result.objective:.3f}, silhouette {silhouette:.3f}")
     print_agreement(labels[labelled], result.assignments[labelled], column, args.seed)
     print_clusters(result, labels, labelled, songs.table[FILENAME])
-    print(f"\nwrote {args.output}\nwrote {table}")
-    print_next("python", "static_web_viewer/display_vector_data.py", args.vectors.parent, "AUDIO_DIR", table, "MAP_DIR")
+    print("\n" + "\n".join(f"wrote {path}" for path in contents))
+    beside = args.vectors.parent
+    run_dir = beside if RunFolder(beside).exists() else "RUN_DIR"  # not for those of calc_all_vecs.py
+    page = "static_web_viewer/display_vector_data.py"
+    print_next("python", page, run_dir, "AUDIO_DIR", table, "MAP_DIR")
 
 
 if __name__ == "__main__":

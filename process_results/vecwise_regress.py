@@ -1,10 +1,11 @@
 """How well frame vectors, pooled over each song, tell labels; beside the song vectors of the run, on the same splits."""
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 from pathlib import Path
 
 import numpy as np
 
-import _repo_root  # noqa: F401  puts sound_eval on the import path
 from sound_eval import evaluation
 from sound_eval.cli import InputError, print_next, run_main, warn
 from sound_eval.labelled import LabelledSongs
@@ -40,22 +41,24 @@ def frame_files(tree):
 
 
 def shared_songs(names, run):
-    """The names that the run holds as well, and their song vectors (n, dim)."""
-    rows = {name: row for row, name in enumerate(run.music_list())}
+    """The names that the run, a Snapshot, holds as well, and their song vectors (n, dim)."""
+    rows = {name: row for row, name in enumerate(run.names)}
     shared = [name for name in names if name in rows]
     if not shared:
         raise InputError(f"{run.path}: none of the {len(names)} songs is in its music list, songs are named like {names[0]!r}; is it another run?")
     if len(shared) < len(names):
         warn(f"{len(names) - len(shared)} of {len(names)} songs are not in the music list of {run.path}; they are left out")
-    return shared, run.vectors()[[rows[name] for name in shared]].astype(np.float64)
+    return shared, run.vectors[[rows[name] for name in shared]].astype(np.float64)
 
 
 def main():
     """Pool, evaluate, print, write."""
     args = parse_args()
+    evaluation.check_report(args, [args.metadata])
     names, features = frame_files(args.frame_vectors), {}
     if args.run_dir:
-        names, features["song vectors"] = shared_songs(names, RunFolder(args.run_dir))
+        run = RunFolder(args.run_dir).snapshot()
+        names, features["song vectors"] = shared_songs(names, run)
     songs = LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata))
     task = evaluation.task_of(songs, args)
 
@@ -65,7 +68,7 @@ def main():
     features = {POOLINGS[pooling]: vectors for pooling, vectors in pooled.items()} | features
     evaluation.report(task, evaluation.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
     run_dir = args.run_dir or Path("RUN_DIR")
-    vectors = RunFolder(run_dir).vectors_path() if args.run_dir else run_dir / "vector_at_X.npy"
+    vectors = run.vectors_path if args.run_dir else run_dir / "vector_at_X.npy"
     print_next("python", "process_results/sphere_kmeans.py", args.metadata, run_dir / "music_list.txt", vectors, "--csv-column", task.column)
 
 

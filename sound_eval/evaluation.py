@@ -16,9 +16,12 @@ from sound_eval.classification import SCORES
 from sound_eval.cli import InputError, Progress, seed_number, warn
 from sound_eval.labelled import choose_label_column
 from sound_eval.metadata import FILENAME
-from sound_eval.trees import atomic_write, save_text
+from sound_eval.outputs import check_outputs, write_outputs
+from sound_eval.tables import frame_text
 
 LEADING_SCORE = "balanced accuracy"  # the one that differences are reported for
+REPORT_FILES = ("report.md", "report.json", "predictions.csv", "confusion.png")
+REPORT_KIND = "report"  # of these outputs
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,12 @@ def add_options(parser):
     parser.add_argument("--folds", type=int, default=5, help="folds of the cross-validation (default: 5)")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.md, report.json, confusion.png and predictions.csv there")
     parser.add_argument("--seed", type=seed_number, default=0, help="of the folds and of the bootstrap (default: 0)")
+
+
+def check_report(args, read):
+    """Raise InputError where the report that the options ask for cannot be written; `read` are the files that are read."""
+    if args.report:
+        check_outputs({args.report / name: REPORT_KIND for name in REPORT_FILES}, read)
 
 
 def task_of(songs, args):
@@ -166,18 +175,30 @@ def report(task, results, names, args):
 
 
 def write_report(folder, task, results, names, model):
-    """Write the four files of a report into `folder`; returns their paths. `names` (n_songs,) are in the order of the music list."""
-    folder = Path(folder)
-    first = results[0]
-    text = f"{describe(task)}; classifier: {model}.\n\n{table_markdown(results)}\nBrackets: 95 % bootstrap intervals.\n"
-    save_text(folder / "report.md", f"{text}\n```\n{per_class_text(task, first)}```\n")
-    save_text(folder / "report.json", json.dumps(as_json(task, results, model), indent=1, ensure_ascii=False) + "\n")
-    write_predictions(folder / "predictions.csv", task, results, names)
-    labels, truth, guessed = classification.encode(task.labels, first.predicted)
+    """Write the REPORT_FILES into `folder`; returns their paths. `names` (n_songs,) are in the order of the music list."""
+    texts = [
+        report_markdown(task, results, model),
+        json.dumps(as_json(task, results, model), indent=1, ensure_ascii=False) + "\n",
+        predictions_csv(task, results, names),
+    ]
+    contents = [*(text.encode() for text in texts), confusion_picture(task, results[0])]
+    paths = [Path(folder) / name for name in REPORT_FILES]
+    write_outputs(dict(zip(paths, contents, strict=True)), REPORT_KIND)
+    return paths
+
+
+def report_markdown(task, results, model):
+    """The report for reading: what was asked, all scores, and those of every label."""
+    head = f"{describe(task)}; classifier: {model}.\n\n{table_markdown(results)}"
+    return f"{head}\nBrackets: 95 % bootstrap intervals.\n\n```\n{per_class_text(task, results[0])}```\n"
+
+
+def confusion_picture(task, result):
+    """The confusion matrix of a result, as the bytes of a PNG."""
+    labels, truth, guessed = classification.encode(task.labels, result.predicted)
     confusion = classification.confusion_matrix(truth, guessed, len(labels))
-    title = f"{task.column}, {LEADING_SCORE} {first.scores[LEADING_SCORE]:.3f}"
-    figures.save(folder / "confusion.png", figures.confusion, confusion, labels, title)
-    return [folder / name for name in ("report.md", "report.json", "predictions.csv", "confusion.png")]
+    title = f"{task.column}, {LEADING_SCORE} {result.scores[LEADING_SCORE]:.3f}"
+    return figures.picture("confusion.png", figures.confusion, confusion, labels, title)
 
 
 def as_json(task, results, model):
@@ -195,8 +216,8 @@ def as_json(task, results, model):
     }
 
 
-def write_predictions(path, task, results, names):
-    """Write the name, truth and what each kind of vectors predicted while the song was held out."""
+def predictions_csv(task, results, names):
+    """CSV of the name, the truth, and what each kind of vectors predicted while the song was held out."""
     import pandas as pd
 
     table = pd.DataFrame({FILENAME: [names[row] for row in task.rows], task.column: task.labels})
@@ -204,5 +225,4 @@ def write_predictions(path, task, results, names):
         if result.predicted is not None:
             table[f"predicted by {result.name}"] = result.predicted
     tested = [label is not None for label in results[0].predicted]
-    with atomic_write(path, "w", encoding="utf-8", newline="") as file:
-        table[tested].to_csv(file, index=False, lineterminator="\n")
+    return frame_text(table[tested])

@@ -1,10 +1,11 @@
 """Approximate search for collections too large to compare a song with every other: a FAISS HNSW graph, kept in a file."""
+import os
 from pathlib import Path
 
 import numpy as np
 
 from sound_eval.cli import InputError, Progress
-from sound_eval.trees import atomic_write
+from sound_eval.outputs import check_outputs, write_output
 
 LINKS = 32  # neighbours of a song in the graph (M of Malkov & Yashunin 2020)
 LOOK_AT_LEAST = 128  # songs kept in sight during a search (efSearch); more finds more of the true neighbours
@@ -25,10 +26,12 @@ class FaissIndex:
         except ImportError as error:
             raise InputError("--index needs the package faiss-cpu: pip install faiss-cpu") from error
         self.unit = unit
-        self.index = self.read(faiss, path) if Path(path).exists() else self.build(faiss, path)
+        self.index = self.read(faiss, path) if os.path.lexists(path) else self.build(faiss, path)
 
     def read(self, faiss, path):
         """The index in a file, held against the vectors."""
+        if not Path(path).is_file():
+            raise InputError(f"{path}: not a file; give the name of a file for the index")
         try:
             index = faiss.read_index(str(path))
         except RuntimeError as error:
@@ -39,14 +42,15 @@ class FaissIndex:
         return index
 
     def build(self, faiss, path):
-        """Make the index and write it."""
+        """Make the index and write it. Raises InputError, before the work, where it cannot be written."""
+        check_outputs({path: "index"})
         index = faiss.IndexHNSWFlat(self.unit.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
         with Progress(len(self.unit), "song", "building the index") as progress:
             for start in range(0, len(self.unit), ROWS_AT_ONCE):
                 block = np.ascontiguousarray(self.unit[start : start + ROWS_AT_ONCE])
                 index.add(block)
                 progress.update(len(block))
-        with atomic_write(path) as file:
+        with write_output(path, "index") as file:
             file.write(faiss.serialize_index(index))
         return index
 

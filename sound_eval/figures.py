@@ -2,15 +2,15 @@
 
 Conventions
 -----------
-A drawing function takes a Matplotlib `Axes` and data; `save` makes the axes and writes the file. Labels are data: a dollar
+A drawing function takes a Matplotlib `Axes` and data; `picture` makes the axes and the file's content. Labels are data: a dollar
 sign or a leading underscore in one is shown as it is.
 """
+import io
 from pathlib import Path
 
 import numpy as np
 
 from sound_eval.cli import InputError
-from sound_eval.trees import atomic_write
 
 SUFFIXES = (".png", ".svg", ".pdf")
 MAX_LABELS = 19  # with a colour of their own in a bar plot; the rarer ones share grey
@@ -25,8 +25,8 @@ def check_name(path):
         raise InputError(f"{path}: expected the name of a picture that ends in {', '.join(SUFFIXES)}")
 
 
-def save(path, draw, *data):
-    """Write the picture that `draw(axes, *data)` makes, in the format of the name's suffix, atomically."""
+def picture(path, draw, *data):
+    """The picture that `draw(axes, *data)` makes, as bytes in the format of the suffix of `path`."""
     check_name(path)
     import matplotlib
 
@@ -37,8 +37,9 @@ def save(path, draw, *data):
         figure, axes = plt.subplots(layout="constrained")
         try:
             draw(axes, *data)
-            with atomic_write(path) as file:
-                figure.savefig(file, format=Path(path).suffix[1:].lower(), dpi=120)
+            content = io.BytesIO()
+            figure.savefig(content, format=Path(path).suffix[1:].lower(), dpi=120)
+            return content.getvalue()
         finally:
             plt.close(figure)
 

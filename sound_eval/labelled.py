@@ -31,7 +31,7 @@ class LabelledSongs:
 
     def values(self, name):
         """A column (n_songs,) without outer blanks; raises InputError where there is no such column or it is empty."""
-        values = np.array([value.strip() for value in column(self.table, name, self.source)], dtype=object)
+        values = column(self.table, name, self.source)
         if not (values != "").any():
             raise InputError(f"{self.source}: column {name!r} is empty for all of the {len(self)} songs")
         return values

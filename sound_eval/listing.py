@@ -2,14 +2,14 @@
 
 A list is a title and its entries in order; `labels` of an entry is a dict column -> text, empty where nothing is known.
 """
-import csv
-import io
 import json
 import os
 from pathlib import Path
 from typing import NamedTuple
 
-from sound_eval.trees import save_text
+from sound_eval.cli import InputError
+from sound_eval.outputs import write_output
+from sound_eval.tables import csv_text
 
 
 class Entry(NamedTuple):
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     def title(self):
         """`Artist - Title` as far as the labels say, else the file name without its suffix."""
         parts = [self.labels[name].strip() for name in ("artist", "title") if self.labels.get(name, "").strip()]
-        return " ".join(" - ".join(parts).split()) or Path(self.name).stem
+        return " ".join((" - ".join(parts) or Path(self.name).stem).split())
 
     def record(self, rank):
         """The entry as a dict of plain values."""
@@ -54,22 +54,26 @@ def as_csv(lists):
     rows = [{"query": title} | entry.labels | entry.record(rank) for title, entries in lists for rank, entry in enumerate(entries, 1)]
     columns = ["query", "rank", "row", "filename", "similarity"]
     columns += dict.fromkeys(name for row in rows for name in row if name not in columns)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(columns, ([row.get(name, "") for name in columns] for row in rows))
 
 
 def save_m3u8(path, songs):
-    """Write a playlist, atomically: `songs` are (audio path, title, seconds or None).
+    """Write a playlist, as an output of the kind `playlist`: `songs` are (audio path, title, seconds or None).
 
-    UTF-8, paths relative to the playlist's folder, so that list and music can move together; -1 stands for an unknown
-    duration. A path that begins with `#` would read as a comment and is written `./#...`.
+    UTF-8, paths relative to the playlist's folder, so that list and music can move together, byte for byte as on the disk;
+    -1 stands for an unknown duration. Raises InputError for a path with a line break, and as `outputs.write_output`.
     """
     folder, lines = Path(path).resolve().parent, ["#EXTM3U"]
     for audio, title, seconds in songs:
         relative = Path(os.path.relpath(Path(audio).parent.resolve() / Path(audio).name, folder)).as_posix()
         lines.append(f"#EXTINF:{-1 if seconds is None else round(seconds)},{title}")
-        lines.append(f"./{relative}" if relative.startswith("#") else relative)
-    save_text(path, "\n".join(lines) + "\n")
+        lines.append(line_of(relative))
+    with write_output(path, "playlist", "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def line_of(path):
+    """A relative path as a line that is no comment (`#1.mp3`), no address (`live: one/a.mp3`), and keeps its first blank."""
+    if "\n" in path or "\r" in path:
+        raise InputError(f"{path!r}: a playlist cannot hold a path with a line break")
+    return f"./{path}" if path[0] in "# \t" or ":" in path.partition("/")[0] else path

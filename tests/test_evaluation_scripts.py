@@ -1,13 +1,14 @@
 """The evaluation scripts as a person runs them: what they print and write, and what they say to files that do not fit."""
 import csv
 import json
+import os
 import re
 import shutil
 
 import matplotlib.image
 import numpy as np
 import pytest
-from conftest import write_run_folder
+from conftest import REPO, write_run_folder
 
 SVM, KMEANS = "process_results/logistic_regress.py", "process_results/sphere_kmeans.py"
 FRAMES = "process_results/vecwise_regress.py"
@@ -48,7 +49,7 @@ def files(run, labels="labels.csv"):
 def test_svm_prints_held_out_scores_beside_baselines_and_guesses(run, run_script, tmp_path):
     done = run_script(SVM, *files(run), "--group", "artist", "--vectors-dir", run / "log mel", "--report", tmp_path / "re port")
     assert "label 'genre': 4 values, 80 songs, 80 tested; 5 stratified folds, no artist on both sides" in done.stdout
-    assert "next: python process_results/sphere_kmeans.py" in done.stdout
+    assert f"{REPO}/process_results/sphere_kmeans.py" in done.stdout.split("next: ")[1]
     report = json.loads((tmp_path / "re port" / "report.json").read_text(encoding="utf-8"))
     scores = {result["name"]: result["scores"]["balanced accuracy"] for result in report["results"]}
     assert list(scores) == ["song vectors", "log-mel mean + deviation", "MFCC statistics", "majority label", "chance"]
@@ -71,9 +72,30 @@ def test_report_holds_picture_table_and_out_of_fold_predictions(run, run_script,
     assert f"| song vectors | {right:.3f} [" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
-def test_figures_are_printed_where_the_report_cannot_be_written(run, run_script):
-    done = run_script(SVM, *files(run), "--label", "genre", "--report", run / "labels.csv", check=False)
-    assert done.returncode == 1 and "balanced accuracy" in done.stdout and "labels.csv: File exists" in done.stderr
+REPORT = ("report.md", "report.json", "predictions.csv", "confusion.png")
+
+
+@pytest.mark.parametrize("script", [SVM, FRAMES])
+def test_a_report_replaces_nothing_and_that_is_said_before_the_work(run, run_script, tmp_path, script):
+    inputs = files(run) if script == SVM else (run / "labels.csv", run / "log mel")
+    done = run_script(script, *inputs, "--label", "genre", "--report", run / "labels.csv", check=False)
+    assert done.returncode == 1 and done.stdout == "" and "labels.csv: not a folder" in done.stderr
+    for name in REPORT:
+        (tmp_path / name).write_text("mine")
+        done = run_script(script, *inputs, "--label", "genre", "--report", tmp_path, check=False)
+        assert done.returncode == 1 and done.stdout == "" and f"{tmp_path / name}: is there" in done.stderr
+        assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
+
+
+def test_a_report_is_made_again_but_not_over_what_it_is_made_of(run, run_script, tmp_path):
+    for model in ("knn", "logistic"):
+        run_script(SVM, *files(run), "--model", model, "--label", "genre", "--report", tmp_path)
+    assert "classifier: logistic" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    before = (tmp_path / "predictions.csv").read_bytes()
+    done = run_script(SVM, tmp_path / "predictions.csv", *files(run)[1:], "--label", "genre", "--report", tmp_path, check=False)
+    assert done.returncode == 1 and "predictions.csv: is read here" in done.stderr
+    assert (tmp_path / "predictions.csv").read_bytes() == before
 
 
 def test_official_split_tests_the_test_rows_alone(run, run_script, tmp_path):
@@ -92,15 +114,30 @@ def test_k_means_prints_figures_beside_random_and_writes_picture_and_clusters(ru
     with open(tmp_path / "a plot.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == N_SONGS and len({(row["genre"], row["cluster"]) for row in rows}) == 4
-    assert "next: python static_web_viewer/display_vector_data.py" in done.stdout
+    assert f"{REPO}/static_web_viewer/display_vector_data.py" in done.stdout.split("next: ")[1]
 
 
 def test_k_means_does_not_replace_its_labels(run, run_script, tmp_path):
     (tmp_path / "labels.csv").write_bytes((run / "labels.csv").read_bytes() + b"a song that is not in the run,rock,,,\n")
     before = (tmp_path / "labels.csv").read_bytes()
     done = run_script(KMEANS, tmp_path / "labels.csv", *files(run)[1:], "--output", tmp_path / "labels.png", check=False)
-    assert done.returncode == 1 and "labels.csv: is read here" in done.stderr and "give another --output" in done.stderr
+    assert done.returncode == 1 and "labels.csv: is read here" in done.stderr and "(by --output" in done.stderr
     assert (tmp_path / "labels.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["k.png", "k.csv", "k_silhouette.png"])
+def test_k_means_replaces_no_picture_and_no_table_of_a_users(run, run_script, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    done = run_script(KMEANS, *files(run), "--choose-k", "2:3", "--output", tmp_path / "k.png", "--csv-column", "genre", check=False)
+    assert done.returncode == 1 and done.stdout == "" and f"{tmp_path / name}: is there" in done.stderr and "(by --output" in done.stderr
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "mine"
+
+
+def test_k_means_again_replaces_what_it_made(run, run_script, tmp_path):
+    for centers in (3, 4):
+        run_script(KMEANS, *files(run), "--centers", centers, "--output", tmp_path / "k.png", "--csv-column", "genre")
+    with open(tmp_path / "k.csv", newline="", encoding="utf-8") as file:
+        assert {row["cluster"] for row in csv.DictReader(file)} == set("0123")
 
 
 def test_k_means_accepts_the_older_spelling_and_chooses_k(run, run_script, tmp_path):

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from conftest import write_run_folder
 
+from sound_eval.metadata import read_metadata
+
 NAMES = ["disc 1/01 a.mp3", "disc 1/100%.mp3", "#1/ünï\u00a0côde, \"x\".flac", "-03 b.wav", "other/ 5.ogg", *(f"more/{n:02d}.mp3" for n in range(10))]
 
 
@@ -48,7 +50,8 @@ def test_projector_files_have_a_vector_and_a_label_line_for_each_song(run_script
 
 
 def test_parquet_opens_in_pandas_with_labels_positions_and_vectors(run_script, run_dir, vectors, labels_csv, tmp_path):
-    run_script("process_results/export_vectors.py", run_dir, tmp_path / "songs.parquet", "--metadata", labels_csv)
+    done = run_script("process_results/export_vectors.py", run_dir, tmp_path / "songs.parquet", "--metadata", labels_csv)
+    assert "% of the neighbours on the map are neighbours in truth" in done.stdout
     table = pd.read_parquet(tmp_path / "songs.parquet")
     assert list(table.columns) == ["filename", "genre", "x_label", "x", "y", "vector"]
     assert table.filename.tolist() == NAMES and table.genre[4] == "g1" and table.x_label[0] == "a label\tof\nlines"
@@ -60,7 +63,8 @@ def test_csv_and_npz_give_the_vectors_back_exactly(run_script, run_dir, vectors,
     for suffix in (".csv", ".npz"):
         run_script("process_results/export_vectors.py", run_dir, tmp_path / f"songs{suffix}", "--metadata", labels_csv)
     table = pd.read_csv(tmp_path / "songs.csv", keep_default_na=False)
-    assert table.filename.tolist() == NAMES
+    assert table.filename.tolist() == [f"'{name}" if name[0] == "-" else name for name in NAMES]
+    assert read_metadata(tmp_path / "songs.csv").filename.tolist() == NAMES
     assert np.array_equal(table[[f"v{column}" for column in range(6)]].to_numpy(np.float32), vectors)
     arrays = np.load(tmp_path / "songs.npz", allow_pickle=False)
     assert np.array_equal(arrays["vectors"], vectors) and arrays["filename"].tolist() == NAMES and arrays["genre"][5] == "g2"
@@ -80,7 +84,38 @@ def test_what_cannot_be_written_is_said_in_one_line(run_script, run_dir, tmp_pat
 
 
 def test_what_is_read_is_not_replaced(run_script, run_dir, labels_csv):
-    for out in (labels_csv, run_dir / "music_list.txt"):
+    for out, message in ((labels_csv, "is read here, and would be replaced"), (run_dir / "music_list.txt", "did not make it")):
         before = out.read_bytes()
         done = run_script("process_results/export_vectors.py", run_dir, out, "--metadata", labels_csv, check=False)
-        assert done.returncode == 1 and "is read here, and would be replaced" in done.stderr and out.read_bytes() == before
+        assert done.returncode == 1 and message in done.stderr and out.read_bytes() == before
+
+
+def test_neither_the_vectors_nor_the_labels_beside_them_replace_a_users_file(run_script, run_dir, labels_csv, tmp_path):
+    script, beside = "process_results/export_vectors.py", tmp_path / "songs_metadata.tsv"
+    beside.write_text("filename\tmine\n#1\tyes\n")
+    for read in ([], ["--metadata", beside]):
+        done = run_script(script, run_dir, tmp_path / "songs.tsv", *read, check=False)
+        assert done.returncode == 1 and f"error: {beside}: is " in done.stderr and done.stderr.count("\n") == 1
+        assert beside.read_text() == "filename\tmine\n#1\tyes\n" and not (tmp_path / "songs.tsv").exists()
+    beside.unlink()
+    for _ in range(2):
+        run_script(script, run_dir, tmp_path / "songs.tsv", "--metadata", labels_csv)
+    assert len(beside.read_text().splitlines()) == len(NAMES) + 1
+    done = run_script(script, run_dir, tmp_path / "songs.tsv", "--metadata", beside, check=False)
+    assert done.returncode == 1 and "is read here" in done.stderr, "its own labels are not replaced while it reads them"
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".bin", ".parquet", ".csv", ".npz"])
+def test_a_users_file_of_every_format_is_refused(suffix, run_script, run_dir, tmp_path):
+    out = tmp_path / f"mine{suffix}"
+    out.write_text("mine")
+    done = run_script("process_results/export_vectors.py", run_dir, out, check=False)
+    assert done.returncode == 1 and "will not be replaced" in done.stderr and out.read_text() == "mine"
+
+
+def test_labels_named_like_our_columns_are_renamed(run_script, run_dir, tmp_path):
+    table = pd.DataFrame({"filename": NAMES, "file": "a", "vectors": "b", "vectors_label": "c"})
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    run_script("process_results/export_vectors.py", run_dir, tmp_path / "songs.npz", "--metadata", tmp_path / "labels.csv")
+    arrays = np.load(tmp_path / "songs.npz", allow_pickle=False)
+    assert [str(arrays[name][0]) for name in ("file_label", "vectors_label", "vectors_label_label")] == ["a", "b", "c"]

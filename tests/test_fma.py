@@ -78,6 +78,16 @@ def test_other_folders_and_files_are_errors(fma_metadata, run_script, tmp_path):
     assert done.returncode == 1 and "no column 'track genre_top'" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_labels_are_made_again_but_replace_nothing_of_a_users(fma_metadata, run_script, tmp_path):
+    out = tmp_path / "out.csv"
+    for subset in ("small", "full"):
+        run_script(SCRIPT, fma_metadata, out, "--subset", subset)
+    assert len(read(out)) == 3
+    out.write_text("mine")
+    done = run_script(SCRIPT, fma_metadata, out, check=False)
+    assert done.returncode == 1 and "will not be replaced" in done.stderr and out.read_text() == "mine"
+
+
 def test_what_is_read_is_not_replaced(fma_metadata, run_script):
     for name in ("tracks.csv", "genres.csv"):
         before = (fma_metadata / name).read_bytes()

@@ -33,15 +33,15 @@ def test_no_candidate_or_several_are_an_error(columns, message):
         choose_label_column(table(**columns), "x.csv")
 
 
-@pytest.mark.parametrize("rows", ["a.mp3,rock,\nb.mp3,jazz,\n", "a, b.mp3,rock\nc.mp3,jazz\n", "a.mp3,rock,x,y\n"])
+@pytest.mark.parametrize("rows", ["b.mp3,jazz\na, b.mp3,rock\nc.mp3,jazz\n", "b.mp3,jazz\na.mp3,rock,x\n"])
 def test_rows_longer_than_the_header_are_an_error_and_shift_nothing(tmp_path, rows):
     (tmp_path / "labels.csv").write_text("filename,genre\n" + rows)
-    with pytest.raises(InputError, match=r"labels\.csv: rows have more values than the header has names; a value with ',' in it needs quotes"):
+    with pytest.raises(InputError, match=r"labels\.csv: line 3 has 3 values and the header 2 names; a value with ',' in it needs quotes"):
         read_metadata(tmp_path / "labels.csv")
 
 
 @pytest.mark.parametrize("vectors", [np.zeros((4, 0)), np.full((4, 2), "x"), np.ones((4, 2), complex)])
 def test_vectors_that_are_no_numbers_are_an_error(tmp_path, vectors):
     np.save(tmp_path / "v.npy", vectors)
-    with pytest.raises(InputError, match=r"v\.npy: . values of type .* expected numbers"):
+    with pytest.raises(InputError, match=r"v\.npy: (. values of type .* expected numbers|not a whole .*, where numbers are expected)"):
         read_vectors(tmp_path / "v.npy", list("abcd"))

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import time
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,12 @@ from conftest import encode, planted_sound, write_run_folder
 from planted import write_config
 
 from sound_eval.cli import InputError
+from sound_eval.durations import Durations
 from sound_eval.library import Library
-from sound_eval.listing import Entry, as_csv
+from sound_eval.listing import Entry, as_csv, save_m3u8
+from sound_eval.metadata import read_metadata
 from sound_eval.run_folder import RunFolder
-from sound_eval.songs import Durations, find_song, nearest_names, seconds_from_text
+from sound_eval.songs import find_song, nearest_names, seconds_from_text
 from sound_eval.trees import audio_name, save_array, save_music_list, walk
 from sound_eval.vectors import Cosine, Rules, Selection, first, ranked
 
@@ -222,7 +225,7 @@ def test_playlist_lasts_as_long_as_asked_and_repeats_nothing(run_script, run_dir
 
 
 def test_playlist_by_frame_counts_and_by_audio_last_the_same(audio_folder, run_dir, names, tmp_path):
-    config = Library(run_dir).run.config()
+    config = Library(run_dir).run.config
     n_frames = (8 * 16000 - config.FFT_SIZE) // config.hop + 1
     save_array(tmp_path / f"{names[1]}.npy", np.zeros((n_frames, 80), np.float32))
     by_frames = Durations(config, vectors_dir=tmp_path).seconds(1, names[1])
@@ -368,11 +371,106 @@ def test_vectors_that_are_not_finite_are_named(run_script, vectors, names, tmp_p
 
 
 def test_a_playlist_replaces_nothing_that_is_read(run_script, run_dir, audio_folder, labels_csv):
-    for playlist in (labels_csv, run_dir / "music_list.txt"):
+    song = audio_folder / walk(audio_folder, [".mp3"])[0]
+    targets = {
+        labels_csv: "is read here, and would be replaced",
+        run_dir / "music_list.txt": "did not make it",
+        run_dir / "vector_at_1.npy": "did not make it",
+        song: "did not make it",
+    }
+    for playlist, message in targets.items():
         before = playlist.read_bytes()
         args = ("near", run_dir, "0", "--metadata", labels_csv, "--audio-dir", audio_folder, "--m3u8", playlist)
         done = run_script(SCRIPT, *args, check=False)
-        assert done.returncode == 1 and "is read here, and would be replaced" in done.stderr and playlist.read_bytes() == before
+        assert done.returncode == 1 and done.stdout == "" and message in done.stderr and playlist.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--m3u8", "--index"])
+def test_nothing_is_written_that_would_be_a_song_or_a_part_of_a_run(run_script, run_dir, audio_folder, tmp_path, option):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / ".spectrify.jsonl").write_text("{}")
+    wrong = {
+        audio_folder / "new.mp3": "would be taken for a song",
+        run_dir / "vector_at_7.npy": "is the name of a part of the run folder",
+        run_dir / "weights" / "x": "is the name of a part of the run folder",
+        tree / "a" / "list.npy": "would be taken for a part of the log-mel tree",
+        tmp_path / f"{'x' * 251}.m3u8": "a name of 256 bytes",
+        tmp_path: "a folder" if option == "--m3u8" else "not a file",
+    }
+    for path, message in wrong.items():
+        done = run_script(SCRIPT, "near", run_dir, "0", "--audio-dir", audio_folder, option, path, check=False)
+        assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith(f"error: {path}: ") and message in done.stderr
+        assert path == tmp_path or "256" in message or not path.exists()
+
+
+def test_a_playlist_and_an_index_are_made_again(run_script, run_dir, audio_folder, tmp_path):
+    args = ("--audio-dir", audio_folder, "--m3u8", tmp_path / "list.m3u8", "--index", tmp_path / "index")
+    for count in (3, 5):
+        run_script(SCRIPT, "near", run_dir, "0", "--top", count, *args)
+    assert (tmp_path / "list.m3u8").read_text(encoding="utf-8").count("#EXTINF") == 5
+
+
+# ---- the same name, written otherwise ----
+
+
+@pytest.fixture(name="apart")
+def apart_fixture(tmp_path):
+    """A run whose music list is NFD, as from a Mac, and an audio folder that is NFC; names that spreadsheets and players stumble on."""
+    songs = ["Über/Ärzte é.mp3", "Über/=1+1 +x.mp3", "#1 \"a\", b\t.mp3", " -x: y.mp3", "z.mp3 .mp3"]
+    for song in songs:
+        encode(planted_sound("chord", 0, 1), tmp_path / "music" / song)
+    nfd = [unicodedata.normalize("NFD", song) for song in songs]
+    run = write_run_folder(tmp_path / "run", np.random.default_rng(0).standard_normal((5, 4)), [f"{name}.npy" for name in nfd])
+    lines = "".join(f"{csv_line}\n" for csv_line in (
+        "Filename ; artist", "Über\\Ärzte é.mp3 ; Björk", f"./{nfd[1]};" + unicodedata.normalize("NFD", "Björk"),
+        '"#1 ""a"", b\t.mp3";@x', '" -x: y.mp3";Sade', "z.mp3 .mp3;Sade",
+    ))  # fmt: skip
+    (tmp_path / "labels.csv").write_text(lines, encoding="utf-8-sig")
+    return run.path, tmp_path, songs, nfd
+
+
+def test_names_labels_and_files_meet_whatever_their_unicode_form(run_script, apart):
+    run, folder, songs, nfd = apart
+    args = ("--metadata", folder / "labels.csv", "--audio-dir", folder / "music", "--json")
+    asked = (songs[0], nfd[0], "Über\\Ärzte é.mp3", "ärzte é", folder / "music" / songs[0], 0)
+    for text in asked:
+        (answer,) = json.loads(run_script(SCRIPT, "near", run, text, *args).stdout)
+        assert answer["query"] == nfd[0]
+    assert [song["labels"]["artist"] for song in sorted(answer["songs"], key=lambda song: song["row"])] == ["Björk", "@x", "Sade", "Sade"]
+    for value in ("Björk", unicodedata.normalize("NFD", "Björk"), " Björk "):
+        done = run_script(SCRIPT, "near", run, 4, "--where", f"artist={value}", *args)
+        assert {song["row"] for song in json.loads(done.stdout)[0]["songs"]} == {0, 1} and done.stderr == ""
+    run_script(SCRIPT, "near", run, 4, *args, "--m3u8", folder / "list.m3u8")
+    lines = [line for line in (folder / "list.m3u8").read_text(encoding="utf-8").split("\n") if line and not line.startswith("#EXT")]
+    assert sorted(lines) == sorted(f"music/{song}" for song in songs[:4]), "the files as they are on the disk"
+
+
+def test_tables_for_spreadsheets_come_back_as_they_were(run_script, apart):
+    run, folder, _, nfd = apart
+    done = run_script(SCRIPT, "near", run, 4, "--metadata", folder / "labels.csv", "--csv")
+    (folder / "list.csv").write_text(done.stdout, encoding="utf-8")
+    assert "'@x" in done.stdout
+    table = read_metadata(folder / "list.csv")
+    assert sorted(table.filename) == sorted(nfd[:4]) and set(table.artist) == {"Björk", "@x", "Sade"}
+
+
+def test_a_name_that_looks_like_another_is_spelled_out():
+    names = ["a/x y.mp3", "b/caf\u00e9.mp3", "b/cafe\u0301.mp3"]
+    with pytest.raises(InputError, match=r"named 'a/x\\xa0y\.mp3'; the nearest names are 'a/x y\.mp3'"):
+        find_song("a/x\u00a0y.mp3", names)
+    assert find_song("b/cafe\u0301.mp3", names) == 2 and find_song("b/café.mp3", names) == 1
+    with pytest.raises(InputError, match=r"fits 2 songs: 'b/caf\\xe9\.mp3', 'b/cafe\\u0301\.mp3'; give more of the path, or the row"):
+        find_song("./B\\CAFÉ.mp3", names)
+
+
+def test_lines_of_a_playlist_are_paths_whatever_the_name(tmp_path):
+    names = ["#1.mp3", " lead.mp3", "live: one/a.mp3", os.fsdecode(b"\xff\xfe.mp3"), "c\t'\".mp3"]
+    save_m3u8(tmp_path / "l.m3u8", [(tmp_path / name, "t", None) for name in names])
+    lines = (tmp_path / "l.m3u8").read_bytes().split(b"\n")[2::2]
+    assert lines == [b"./#1.mp3", b"./ lead.mp3", b"./live: one/a.mp3", b"\xff\xfe.mp3", b"c\t'\".mp3"]
+    with pytest.raises(InputError, match="cannot hold a path with a line break"):
+        save_m3u8(tmp_path / "l.m3u8", [(tmp_path / "a\nb.mp3", "t", None)])
 
 
 def test_the_shortest_lists_there_are(run_script, run_dir, audio_folder):
