@@ -18,7 +18,8 @@ from sound_eval.vectors import unit_vectors
 
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-5  # stop where the mean similarity grew by less than this
-STANDS_OUT = 2.0  # standard deviations
+FEWEST_TO_STAND_OUT = 3  # rows of a cluster that must carry a label
+CHANCE = 0.05  # probability that any label of any cluster stands out though labels and clusters have nothing to do with each other
 N_SHUFFLES = 20  # random assignments that a score is compared with
 
 
@@ -168,14 +169,31 @@ def most_central(clustering, cluster, count=3):
 
 
 def over_represented(labels, assignments, cluster, count=3):
-    """Labels that stand out in a cluster, as (label, rows in the cluster, lift); the least expected first.
+    """Labels that stand out in a cluster, as (label, rows in the cluster, lift); the least likely by
+    chance first.
 
-    Lift is the share in the cluster over the share overall. A label stands out where its count exceeds what is expected by
-    `STANDS_OUT` standard deviations of a Poisson count.
+    Lift is the share in the cluster over the share overall. A label stands out where at least
+    `FEWEST_TO_STAND_OUT` rows of the cluster carry it, and so many more than expected that random
+    labels would hardly do it: by Fisher's exact test, one-sided, with p times the number of pairs of a
+    label and a cluster that are looked at (Bonferroni) at most `CHANCE`. A lift above 1 alone says
+    nothing: of many rare labels some always have one row where a tenth of one is expected.
     """
     distinct, clusters, counts = contingency(labels, assignments)
+    frequent = counts.sum(axis=1) >= FEWEST_TO_STAND_OUT
+    distinct, counts, n_rows = distinct[frequent], counts[frequent], len(labels)
     observed = counts[:, np.searchsorted(clusters, cluster)]
-    expected = counts.sum(axis=1) * observed.sum() / counts.sum()
-    surprise = (observed - expected) / np.sqrt(expected)
-    order = np.argsort(-surprise, kind="stable")[:count]
-    return [(distinct[i], int(observed[i]), float(observed[i] / expected[i])) for i in order if surprise[i] >= STANDS_OUT]
+    size = int((np.asarray(assignments) == cluster).sum())
+    p = at_least_by_chance(observed, counts.sum(axis=1), size, n_rows)
+    lift = observed * n_rows / (counts.sum(axis=1) * size)
+    stands_out = (observed >= FEWEST_TO_STAND_OUT) & (lift > 1) & (p * counts.size <= CHANCE)
+    order = [i for i in np.lexsort((-lift, p)) if stands_out[i]][:count]
+    return [(distinct[i], int(observed[i]), float(lift[i])) for i in order]
+
+
+def at_least_by_chance(observed, totals, size, n_rows):
+    """The probability that of `size` rows drawn from `n_rows` at least `observed` (l,) are among the
+    `totals` (l,) rows of a label.
+    """
+    from scipy.stats import hypergeom
+
+    return hypergeom.sf(observed - 1, n_rows, totals, size)

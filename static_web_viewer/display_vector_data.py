@@ -1,11 +1,15 @@
 """Make the map of a run: a folder with a page to open, in which songs that sound alike lie together and can be played."""
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
+import sys
+from functools import partial
 from pathlib import Path
 
-import _repo_root  # noqa: F401
-from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number
+from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number, warn
 from sound_eval.run_folder import RunFolder
-from sound_eval.trees import audio_name, load_array, read_music_list, save_array, save_music_list, save_text
+from sound_eval.tree_state import STATE_NAME
+from sound_eval.trees import array_bytes, audio_name, is_inside, load_array, music_list_text
 
 EXAMPLE = """example:
   python static_web_viewer/display_vector_data.py example_outs/ example_input/ example_input/labels.csv example_map/
@@ -27,14 +31,15 @@ def parse_arguments():
     add("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree of spectrify_all.py, for a spectrogram of each song")
     projection_help = "where songs lie: t-SNE, PCA, or positions (n_songs, 2) of your own (default: %(default)s)"
     add("--projection", default="tsne", metavar="tsne|pca|FILE.npy", help=projection_help)
-    add("--perplexity", type=float, default=30.0, help="t-SNE: about how many neighbours count as near (default: %(default)s)")
+    perplexity_help = "t-SNE: about how many neighbours count as near (default: 30, of fewer than 91 songs a third)"
+    add("--perplexity", type=perplexity, metavar="P", help=perplexity_help)
     add("--update", action="store_true", help="keep the places of the songs that are on the map in OUT_DIR, and place new songs among them")
     clusters = parser.add_mutually_exclusive_group()
     clusters.add_argument("--centers", type=int, metavar="K", help="show K clusters by spherical k-means")
     clusters.add_argument("--clusters", type=Path, metavar="FILE", help="show the clusters of a CSV that sphere_kmeans.py wrote")
     add("--max-points", type=int, metavar="N", help="at most N songs, drawn at random; the page says so")
     add("--title", default="", help="heading of the page (default: the name of AUDIO_DIR)")
-    add("--serve", type=int, nargs="?", const=8000, metavar="PORT", help="then show the map at 127.0.0.1 (default port: 8000)")
+    add("--serve", type=port_number, nargs="?", const=8000, metavar="PORT", help="then show the map at 127.0.0.1 (default port: 8000)")
     add("--seed", type=seed_number, default=0, help="seed of t-SNE, k-means and --max-points (default: %(default)s)")
     args = parser.parse_args()
     check_together(args, parser)
@@ -49,14 +54,27 @@ def seconds(text):
     return value
 
 
+def port_number(text):
+    """A port for argparse; 0 takes a free one."""
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to {(1 << 16) - 1}")
+    return int(text)
+
+
+def perplexity(text):
+    """A perplexity for argparse."""
+    value = float(text)
+    if not 1 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: expected a number of neighbours, at least 1")
+    return value
+
+
 def check_together(args, parser):
     """Refuse options that contradict each other."""
     if args.update and (args.max_points or args.projection != "tsne"):
         parser.error("--update keeps a t-SNE of all songs; leave out --max-points and --projection")
     if args.clip and args.audio == "none":
         parser.error("--clip makes sound and --audio none leaves it out")
-    if args.perplexity < 1:
-        parser.error(f"--perplexity {args.perplexity:g}: expected at least 1")
     if args.max_points is not None and args.max_points < 1:
         parser.error(f"--max-points {args.max_points}: expected at least 1")
 
@@ -65,8 +83,8 @@ def read_songs(args):
     """Names and vectors (n_songs, dim) of the songs to show, and how many the run has."""
     import numpy as np
 
-    run = RunFolder(args.run_dir)
-    vectors, names = run.vectors(), [audio_name(name) for name in run.music_list()]
+    run = RunFolder(args.run_dir).snapshot()
+    vectors, names = run.vectors, [audio_name(name) for name in run.names]
     if not args.audio_dir.is_dir():
         raise InputError(f"{args.audio_dir}: no such folder; AUDIO_DIR is the folder of music that the run was made from")
     rows = np.arange(len(names))
@@ -82,18 +100,34 @@ def read_labels(names, metadata):
     return labels_from_folders(names) if metadata == NO_METADATA else read_joined(names, metadata)
 
 
-def positions_of(names, vectors, args):
-    """Positions (n_songs, 2) as the options want them."""
+def plane_of(names, vectors, args):
+    """The songs on a plane as the options want them, a projection.Plane, held against the PCA."""
     from sound_eval import projection
 
+    with Progress(len(vectors), "song", "true neighbours") as progress:
+        truth = projection.Truth(vectors, report=progress.update)
+    if args.projection == "tsne":
+        warn_of_perplexity(len(vectors), args.perplexity)
     if args.update:
-        return updated_positions(names, vectors, args)
-    if args.projection == "pca":
-        return projection.pca(vectors)
-    if args.projection != "tsne":
-        return own_positions(args.projection, len(vectors))
-    with Progress(projection.STEPS, "step", "t-SNE") as progress:
-        return projection.tsne(vectors, args.perplexity, args.seed, progress.update)
+        plane = updated_plane(names, truth, args)
+    elif args.projection == "pca":
+        plane = projection.pca_plane(truth)
+    elif args.projection == "tsne":
+        plane = projection.best_plane(truth, args.perplexity, args.seed)
+    else:
+        own = own_positions(args.projection, len(vectors))
+        plane = projection.held_against_pca(args.projection, own, truth)
+    print(plane)
+    return plane
+
+
+def warn_of_perplexity(n_songs, wanted):
+    """Say so where fewer neighbours count as near than were asked for."""
+    from sound_eval.projection import perplexity_for
+
+    used = perplexity_for(n_songs, wanted)
+    if wanted is not None and used < wanted:
+        warn(f"--perplexity {wanted:g} is more than {n_songs} songs allow; it is {used:.3g} here")
 
 
 def own_positions(path, n_songs):
@@ -106,22 +140,24 @@ def own_positions(path, n_songs):
     return positions.astype(np.float32)
 
 
-def updated_positions(names, vectors, args):
-    """Positions (n_songs, 2): those of the map in OUT_DIR for songs that it has, and places among them for the others."""
+def updated_plane(names, truth, args):
+    """A Plane of the positions of the map in OUT_DIR for songs that it has, and places among them for the others."""
     import numpy as np
+    from map_former import read_places
 
     from sound_eval import projection
 
-    data = args.out_dir / "data"
-    if not (data / "songs.txt").is_file():
-        raise InputError(f"{args.out_dir}: no map to update; leave out --update to make one")
-    before = dict(zip(read_music_list(data / "songs.txt"), load_array(data / "positions.npy"), strict=True))
+    before = read_places(args.out_dir)
     is_old = np.array([name in before for name in names])
     old_positions = np.array([before[name] for name in names if name in before], np.float32).reshape(-1, 2)
     gone = len(before) - is_old.sum()
     print(f"{is_old.sum()} songs keep their places, {(~is_old).sum()} are new, {gone} are gone")
     with Progress(projection.PLACE_STEPS, "step", "placing new songs") as progress:
-        return projection.place(vectors, is_old, old_positions, args.perplexity, args.seed, progress.update)
+        positions = projection.place(truth, is_old, old_positions, args.perplexity, args.seed, progress.update)
+    plane = projection.held_against_pca("the map kept", positions, truth)
+    if plane.trust.mean() < plane.pca_trust:
+        warn("a PCA would be truer than the places kept; leave out --update to make the map anew")
+    return plane
 
 
 def first_colour(table):
@@ -141,6 +177,8 @@ def cluster_songs(names, vectors, positions, table, args):
     if args.centers is None and args.clusters is None:
         return table, []
     import map_clusters
+    import map_data
+    import numpy as np
 
     from sound_eval.clustering import spherical_kmeans
 
@@ -148,8 +186,9 @@ def cluster_songs(names, vectors, positions, table, args):
         clusters = map_clusters.read_clusters(names, args.clusters)
     else:
         clusters = spherical_kmeans(vectors, args.centers, seed=args.seed).assignments.astype(str).astype(object)
-    label = first_colour(table.drop(columns=map_clusters.CLUSTER, errors="ignore"))
-    labels = table[label].to_numpy(object) if label else clusters
+    no_names = [map_clusters.CLUSTER, map_data.title_column(table)]
+    label = first_colour(table.drop(columns=no_names, errors="ignore"))
+    labels = table[label].to_numpy(object) if label else np.full(len(names), "", object)
     column, described = map_clusters.describe_clusters(vectors, positions, clusters, labels)
     print(map_clusters.sizes_line(clusters))
     return table.assign(**{map_clusters.CLUSTER: column}), described
@@ -160,15 +199,7 @@ def point_size(n_songs):
     return next(size for size, at_most in ((13, 300), (10, 1500), (7, 5000), (5, 20_000), (3, float("inf"))) if n_songs <= at_most)
 
 
-def trust_of(vectors, positions):
-    """How far the map can be trusted around each song, (n_songs,)."""
-    from sound_eval.projection import trust
-
-    with Progress(len(vectors), "song", "true neighbours") as progress:
-        return trust(vectors, positions, report=progress.update)
-
-
-def write_map(out_dir, title, table, positions, vectors, extra):
+def write_map(folder, title, table, plane, vectors, extra):
     """Write the page and its data files, the page last; `extra` goes into the data as it is."""
     import map_data
     import map_page
@@ -178,65 +209,89 @@ def write_map(out_dir, title, table, positions, vectors, extra):
         "title": title,
         "names": table["filename"].tolist(),
         "columns": map_data.encode_columns(table),
-        "positions": map_data.encode_array(positions),
-        "trust": map_data.encode_array(trust_of(vectors, positions)),
+        "positions": map_data.encode_array(plane.positions),
+        "trust": map_data.encode_array(plane.trust),
         "titleColumn": map_data.title_column(table),
         "colour": first_colour(table),
         "pointSize": point_size(len(table)),
         "figure": figure_json(),
     }
-    save_array(out_dir / "data" / "positions.npy", positions)
-    save_music_list(out_dir / "data" / "songs.txt", songs["names"])
-    save_text(out_dir / "data" / "songs.js", map_data.script("songs", songs | extra))
-    save_text(out_dir / "data" / "vectors.js", map_data.script("vectors", map_data.encode_vectors(vectors)))
-    save_text(out_dir / "index.html", map_page.make_page(title))
+    files = {
+        "songs.js": map_data.script("songs", songs | extra).encode(),
+        "vectors.js": map_data.script("vectors", map_data.encode_vectors(vectors)).encode(),
+        "positions.npy": array_bytes(plane.positions),
+        "songs.txt": music_list_text(songs["names"]).encode(),
+    }
+    folder.publish(files, partial(map_page.make_page, title))
 
 
-def add_sound(names, args):
+def add_sound(names, args, folder):
     """Bring songs and spectrograms beside the map; returns what the page is told of them, and how many can be heard."""
     import map_data
     from map_audio import AudioPlan, place_audio
 
     plan = AudioPlan(args.audio, args.clip)
-    audio = place_audio(args.audio_dir, names, args.out_dir, plan)
-    told = {"audio": map_data.encode_array(audio), "encodedSuffix": plan.suffix}
-    return told | {"thumbnails": map_data.encode_array(add_thumbnails(names, args))}, int((audio > 0).sum())
+    audio, renamed = place_audio(args.audio_dir, names, folder, plan)
+    told = {"audio": map_data.encode_array(audio), "encodedSuffix": plan.suffix, "renamed": renamed}
+    return told | add_thumbnails(names, args, folder), int((audio > 0).sum())
 
 
-def add_thumbnails(names, args):
-    """Spectrograms beside the map if wanted; returns which songs have one, (n_songs,) uint8."""
+def add_thumbnails(names, args, folder):
+    """Spectrograms beside the map if wanted; returns what the page is told of them."""
+    import map_data
     import numpy as np
 
-    if args.vectors_dir is None:
-        return np.zeros(len(names), np.uint8)
-    from map_thumbnails import write_thumbnails
+    found, renamed, suffix = np.zeros(len(names), np.uint8), {}, ""
+    if args.vectors_dir is not None:
+        from map_thumbnails import write_thumbnails
 
-    seconds_per_frame = RunFolder(args.run_dir).config().TIME_SEGMENT_SIZE
-    return write_thumbnails(args.vectors_dir, names, args.out_dir, args.clip, seconds_per_frame)
+        seconds_per_frame = RunFolder(args.run_dir).config().TIME_SEGMENT_SIZE
+        found, renamed, suffix = write_thumbnails(args.vectors_dir, names, folder, args.clip, seconds_per_frame)
+    return {"thumbnails": map_data.encode_array(found), "thumbnailSuffix": suffix, "renamedThumbnails": renamed}
 
 
-def megabytes(folder):
-    """Size of all files below a folder, in MB."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+def check_out_dir(args):
+    """Raise InputError where OUT_DIR is, holds or lies in a folder that its files do not belong in."""
+    from map_folder import PARTS
+
+    out_dir, audio_dir = args.out_dir, args.audio_dir
+    if out_dir.resolve() == audio_dir.resolve():
+        raise InputError(f"{out_dir}: is AUDIO_DIR; the map needs a folder of its own")
+    if is_inside(out_dir, audio_dir) and args.audio != "none":
+        raise InputError(f"{out_dir}: lies in AUDIO_DIR, where the map's songs would be taken for music; give a folder outside of it")
+    for part in PARTS:
+        if is_inside(audio_dir, out_dir / part):
+            raise InputError(f"{audio_dir}: lies in {out_dir / part}, which is the map's own; give another folder for the map")
+    if RunFolder(out_dir).exists():
+        raise InputError(f"{out_dir}: is a run folder; the map needs a folder of its own, such as {out_dir / 'map'}")
+    tree = next((folder for folder in (out_dir.resolve(), *out_dir.resolve().parents) if (folder / STATE_NAME).is_file()), None)
+    if tree:
+        raise InputError(f"{out_dir}: lies in the log-mel tree {tree}, which is for log-mels alone; give another folder")
 
 
 def main():
     """Read the run, place the songs, write the folder."""
+    from map_folder import MapFolder
+    from map_server import MapServer
+
     args = parse_arguments()
+    check_out_dir(args)
+    folder = MapFolder(args.out_dir)
+    folder.check()
+    server = None if args.serve is None else MapServer(args.serve)
     names, vectors, n_in_run = read_songs(args)
     table = read_labels(names, args.metadata)
-    positions = positions_of(names, vectors, args)
-    table, clusters = cluster_songs(names, vectors, positions, table, args)
-    sound, n_heard = add_sound(names, args)
+    plane = plane_of(names, vectors, args)
+    table, clusters = cluster_songs(names, vectors, plane.positions, table, args)
     title = args.title or args.audio_dir.resolve().name
-    write_map(args.out_dir, title, table, positions, vectors, sound | {"clusters": clusters, "nInRun": n_in_run})
-    print(f"wrote {args.out_dir / 'index.html'}: {len(names)} songs, {n_heard} to be heard, {megabytes(args.out_dir):.1f} MB in all")
-    if args.serve is None:
-        print_next("xdg-open", args.out_dir / "index.html")
+    with folder.building():
+        sound, n_heard = add_sound(names, args, folder)
+        write_map(folder, title, table, plane, vectors, sound | {"clusters": clusters, "nInRun": n_in_run})
+    print(f"wrote {args.out_dir / 'index.html'}: {len(names)} songs, {n_heard} to be heard, {folder.megabytes():.1f} MB in all")
+    if server is None:
+        print_next("open" if sys.platform == "darwin" else "xdg-open", args.out_dir / "index.html")
     else:
-        from map_server import serve
-
-        serve(args.out_dir, args.serve)
+        server.serve(folder.path, folder.names())
 
 
 if __name__ == "__main__":

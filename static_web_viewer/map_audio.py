@@ -2,29 +2,33 @@
 
 Conventions
 -----------
-A song `a/b.flac` lies at `audio/a/b.flac` in the map's folder; one that was encoded anew at `audio/a/b.wma.mp3`, a
-preview at `audio/a/b.wma.30s.mp3`. Of each song the page is told how to find it: ABSENT, AS_NAMED or ENCODED. A file
-outside the audio folder, by `..`, an absolute path or a link, is never touched. What was made of a file that has not
-changed since is kept.
+A song `a/b.flac` lies at `audio/a/b.flac` in the map's folder; one that was encoded anew at `encoded/a/b.wma.mp3`, a preview
+at `encoded/a/b.wma.30s.mp3`; one that cannot lie there at a name in `renamed/`. Of each song the page is told how to
+find it: ABSENT, AS_NAMED or ENCODED, and where it lies if it was renamed. What was made of a file that has not changed
+since is kept. Links that lie in the audio folder are followed; a name that leaves it by `..`, or is absolute, is not.
 """
+import errno
+import filecmp
 import os
-import shutil
-import subprocess
+import re
+import signal
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import soundfile
+from map_folder import AUDIO, taken_error
+from map_folder import ENCODED as ENCODED_TREE
+from map_places import NO_SUCH_NAME, Tree
+from map_playable import plays_in_browsers
 
+from sound_eval import programs
 from sound_eval.cli import InputError, Progress, warn
-from sound_eval.trees import TEMPORARY_PREFIX
+from sound_eval.durations import UnknownLengthError, seconds_of_file
+from sound_eval.trees import NO_ROOM, place_file, temporary_beside
 
 ABSENT, AS_NAMED, ENCODED = 0, 1, 2
-PLAYABLE = {".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm"}  # by the browsers of today
-M4A = {".m4a", ".mp4"}  # containers that may hold ALAC, which most browsers refuse
-PLAYABLE_WAV = {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "ULAW", "ALAW"}  # as libsndfile names them; ADPCM and doubles are refused
-LOCAL = ["-protocol_whitelist", "file"]  # keeps a playlist that poses as a song from opening an address
 CLIP_BITRATE, FULL_BITRATE = "96k", "160k"
 
 
@@ -41,140 +45,237 @@ class AudioPlan:
         return f".{self.clip_seconds:g}s.mp3" if self.clip_seconds else ".mp3"
 
 
+@dataclass(frozen=True)
+class Sound:
+    """How the page finds a song: its kind, and where it lies."""
+
+    kind: int
+    place: str
+
+
 def source_of(folder, name):
-    """The path of a song's file inside `folder`; None where the file is missing or lies outside."""
-    path = (Path(folder) / name).resolve()
-    return path if lies_inside(folder, name) and path.is_file() else None
+    """The path of a song's file in `folder`; None where there is no such file, or the name leaves the folder."""
+    if not lies_inside(name):
+        return None
+    path = Path(folder) / name
+    return path if os.path.isfile(path) else None  # Path.is_file raises where the name is too long
 
 
-def lies_inside(folder, name):
-    """Whether a name leads to a place inside `folder`, links followed."""
-    root, parts = Path(folder).resolve(), PurePosixPath(name)
-    return not parts.is_absolute() and ".." not in parts.parts and (root / parts).resolve().is_relative_to(root)
+def lies_inside(name):
+    """Whether a name stays in its folder: it is not absolute and has no `..`. Links in the folder are its owner's wish."""
+    parts = PurePosixPath(name)
+    return not parts.is_absolute() and ".." not in parts.parts
 
 
-def place_audio(audio_dir, names, out_dir, plan):
-    """Bring the songs beside the map. Returns how the page finds each, (n,) uint8, and prints one line per kind of trouble."""
-    if plan.mode == "none":
-        return np.zeros(len(names), np.uint8)
-    with Progress(len(names), "song", "audio") as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
-        outcomes = []
-        for outcome in pool.map(lambda name: place_one(audio_dir, name, Path(out_dir) / "audio", plan), names):
-            outcomes.append(outcome)
-            progress.update(1)
-    warn_of(outcomes, names, audio_dir)
-    return np.array([outcome if isinstance(outcome, int) else ABSENT for outcome in outcomes], np.uint8)
+class Placer:
+    """Brings songs of `audio_dir` into the map's folder, several at a time."""
+
+    def __init__(self, audio_dir, names, folder, plan):
+        self.audio_dir, self.folder, self.plan = Path(audio_dir), folder, plan
+        self.names = set(names)
+        self.trees = {AS_NAMED: Tree(AUDIO, names), ENCODED: Tree(ENCODED_TREE, names, plan.suffix)}
+
+    def place(self, name):
+        """Bring one song beside the map; returns its Sound, or in words why it is not there."""
+        source = source_of(self.audio_dir, name)
+        if source is None:
+            return "missing" if lies_inside(name) else "outside"
+        try:
+            return self.kept(name, source) or self.made(name, source)
+        except OSError as error:
+            if error.errno in NO_ROOM or error.filename not in (None, str(source), str(source.resolve())):
+                raise
+            return "unreadable"
+
+    def kinds(self):
+        """The kinds that a song may be of by the plan."""
+        return [ENCODED] if self.plan.clip_seconds else [AS_NAMED, ENCODED]
+
+    def kept(self, name, source):
+        """The Sound that an earlier build made of the file as it is now, None where there is none."""
+        stamp = stamp_of(source)
+        for kind in self.kinds():
+            for place in self.trees[kind].places(name):
+                if self.folder.is_made_of(place, stamp) and (kind == ENCODED or self.is_as_wanted(source, place)):
+                    return Sound(kind, place)
+        return None
+
+    def is_as_wanted(self, source, place):
+        """Whether a file that lies at `place` as it is may be a link, if it is one."""
+        return self.plan.mode == "link" or not os.path.samefile(source, self.folder.path / place)
+
+    def made(self, name, source):
+        """The Sound made now, or in words why not."""
+        kind = AS_NAMED if not self.plan.clip_seconds and plays_in_browsers(source, name) else ENCODED
+        make = self.put if kind == AS_NAMED else self.encode
+        for place in self.trees[kind].places(name):
+            try:
+                return make(name, source, place)
+            except OSError as error:
+                if error.errno not in NO_SUCH_NAME:
+                    raise
+        return "blocked"
+
+    def put(self, name, source, place):
+        """Link or copy a song as it is, unless it is there already."""
+        if self.is_as_wanted_there(source, place):
+            self.folder.adopt(place, source=stamp_of(source))
+        else:
+            self.folder.place(place, source, self.plan.mode == "link")
+        return Sound(AS_NAMED, place)
+
+    def is_as_wanted_there(self, source, place):
+        """Whether at `place` lies the song as it is, put there by a map, whose record does not know its time.
+
+        It has none, or the folder was copied, or the song was edited through its link.
+        """
+        status, lines = self.folder.status(place), self.folder.lines.get(place, [])
+        if status is None or not stat.S_ISREG(status.st_mode) or not (lines or self.folder.is_former):
+            return False
+        target, stamp = self.folder.path / place, stamp_of(source)
+        if target.samefile(source):
+            return self.plan.mode == "link"
+        if self.folder.is_former and stamp_of(target) == stamp:
+            return True
+        return any(line.get("source") == stamp for line in lines) and filecmp.cmp(source, target, shallow=False)
+
+    def encode(self, name, source, place):
+        """Encode a song as mp3, or take over what a map without a record made; returns its Sound or in words why not."""
+        if self.folder.is_former and self.take_over(name, source, place):
+            return Sound(ENCODED, place)
+        if not self.folder.is_free(place):
+            raise taken_error(self.folder.path / place)
+        return self.encode_anew(source, place)
+
+    def take_over(self, name, source, place):
+        """Make the song that a map without a record encoded the one at `place`; returns whether there is one."""
+        former = self.former_encoding(name, source)
+        if former and self.folder.status(place) is None:
+            place_file(self.folder.path / former, self.folder.path / place)
+            self.folder.adopt(former)
+            self.folder.obsolete.add(former)
+        elif not has_time_of(self.folder.path / place, source):
+            return False
+        self.folder.adopt(place, source=stamp_of(source))
+        return True
+
+    def former_encoding(self, name, source):
+        """Where the former version of the map put an encoded song, if it is there and no song of this name has the place."""
+        song = f"{name}{self.plan.suffix}"
+        is_song = song in self.names or os.path.lexists(self.audio_dir / song)
+        return None if is_song or not has_time_of(self.folder.path / AUDIO / song, source) else f"{AUDIO}/{song}"
+
+    def encode_anew(self, source, place):
+        """Encode a song as mp3, the middle `clip_seconds` of it if positive; returns its Sound or in words why not."""
+        target, stamp = self.folder.path / place, stamp_of(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(target)
+        try:
+            if not encode(source, temporary, target, self.plan.clip_seconds):
+                return "undecodable"
+            os.utime(temporary, ns=(stamp[1], stamp[1]))  # it tells a build without a record what this was made of
+            self.folder.install(temporary, place, source=stamp)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return Sound(ENCODED, place)
 
 
-def place_one(audio_dir, name, out_dir, plan):
-    """Bring one song beside the map; returns AS_NAMED or ENCODED, or in words why it is not there."""
-    source = source_of(audio_dir, name)
-    if source is None:
-        return "missing" if lies_inside(audio_dir, name) else "outside"
-    if plan.clip_seconds or not plays_in_browsers(source):
-        return encode(source, out_dir / f"{name}{plan.suffix}", plan.clip_seconds)
-    target = out_dir / name
-    if not is_fresh(target, source):
-        link_or_copy(source, target, plan.mode)
-    return AS_NAMED
+def stamp_of(path):
+    """[size, mtime_ns] of a file."""
+    status = os.stat(path)
+    return [status.st_size, status.st_mtime_ns]
 
 
-def is_fresh(target, source):
-    """Whether `target` was made of `source` as it now is."""
-    return target.is_file() and (target.samefile(source) or same_stamp(target, source))
+def has_time_of(target, source):
+    """Whether `target` is a file with the time of `source`, as an encoded song has."""
+    return target.is_file() and not target.is_symlink() and target.stat().st_mtime_ns == source.stat().st_mtime_ns
 
 
-def same_stamp(target, source):
-    """Whether a copy has the size and the time of its source."""
-    ours, theirs = target.stat(), source.stat()
-    return ours.st_size == theirs.st_size and ours.st_mtime_ns == theirs.st_mtime_ns
-
-
-def link_or_copy(source, target, mode):
-    """Link or copy one file under a temporary name, then rename it. A link falls back to a copy on another disk."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{target.name}"[:200])
-    temporary.unlink(missing_ok=True)
-    try:
-        if mode != "link":
-            raise OSError("a copy is wanted")
-        os.link(source, temporary)
-    except OSError:
-        shutil.copy2(source, temporary)
-    os.replace(temporary, target)
-
-
-def plays_in_browsers(path):
-    """Whether the browsers of today play the file, by its suffix and, for MPEG-4 and WAV, by its codec."""
-    suffix = path.suffix.lower()
-    if suffix == ".wav":
-        return wav_subtype(path) in PLAYABLE_WAV
-    return suffix in PLAYABLE and (suffix not in M4A or codec_of(path) in ("aac", "mp3"))
-
-
-def wav_subtype(path):
-    """The form of a WAV's samples as libsndfile names it, '' where it cannot read the file."""
-    try:
-        return soundfile.info(path).subtype
-    except soundfile.LibsndfileError:
-        return ""
-
-
-def codec_of(path):
-    """The codec of the first audio stream as ffprobe names it, '' for none."""
-    return ffprobe(path, "-select_streams", "a:0", "-show_entries", "stream=codec_name")
+def encode(source, temporary, target, clip_seconds):
+    """Write an mp3, the middle `clip_seconds` of the song if positive; returns whether ffmpeg could. `target` is named in errors."""
+    if not clip_seconds:
+        return run_ffmpeg(source, temporary, target, [], FULL_BITRATE)
+    length = ["-t", f"{clip_seconds:g}"]
+    start = max(0.0, (seconds_of(source) - clip_seconds) / 2)
+    middle = start and run_ffmpeg(source, temporary, target, ["-ss", f"{start:.3f}", *length], CLIP_BITRATE)
+    return middle or run_ffmpeg(source, temporary, target, length, CLIP_BITRATE)  # a length may be a guess, or a lie
 
 
 def seconds_of(path):
-    """The length of a file in seconds, 0 where ffprobe cannot tell."""
-    text = ffprobe(path, "-show_entries", "format=duration")
-    return float(text) if text.replace(".", "", 1).isdigit() else 0.0
-
-
-def ffprobe(path, *what):
-    """The first value that ffprobe prints for the file, '' where it fails."""
-    command = ["ffprobe", "-v", "error", *LOCAL, *what, "-of", "csv=p=0", f"file:{path}"]
-    return run(command).stdout.strip().split("\n")[0]
-
-
-def run(command):
-    """A program's CompletedProcess; raises InputError where it is not installed."""
+    """The length of a file in seconds, 0 where nothing tells."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    except FileNotFoundError:
-        raise InputError(f"{command[0]} is needed for songs that browsers do not play; install ffmpeg, or choose --audio none") from None
+        return seconds_of_file(path)
+    except UnknownLengthError:
+        return 0.0
 
 
-def encode(source, target, clip_seconds):
-    """Encode a file as mp3, the middle `clip_seconds` of it if positive; returns ENCODED or in words why not."""
-    if target.is_file() and target.stat().st_mtime_ns == source.stat().st_mtime_ns:
-        return ENCODED
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{target.name}"[:200])
-    clip = []
-    if clip_seconds:
-        clip = ["-ss", f"{max(0.0, (seconds_of(source) - clip_seconds) / 2):.3f}", "-t", f"{clip_seconds:g}"]
-    bitrate = CLIP_BITRATE if clip_seconds else FULL_BITRATE
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", *clip, *LOCAL, "-i", f"file:{source}"]
-    command += ["-map", "0:a:0", "-map_metadata", "-1", "-b:a", bitrate, "-f", "mp3", f"file:{temporary}"]
-    if run(command).returncode:
-        temporary.unlink(missing_ok=True)
-        return "undecodable"
-    shutil.copystat(source, temporary)  # its time tells a later build whether the source has changed
-    os.replace(temporary, target)
-    return ENCODED
+def run_ffmpeg(source, temporary, target, part, bitrate):
+    """Encode a part of a song; returns whether there is sound in the file. Raises OSError where there is no room."""
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", "-abort_on", "empty_output", *part]
+    command += [*programs.input_of(source), "-map", "0:a:0", "-map_metadata", "-1", "-b:a", bitrate, "-f", "mp3"]
+    try:
+        status, _, messages = programs.run([*command, f"file:{temporary}"], watch=temporary)
+    except programs.StalledError:
+        return False
+    except programs.MissingProgramError as error:
+        raise InputError(f"{error}; songs that browsers do not play need it: install ffmpeg, or choose --audio none") from error
+    if status == -signal.SIGXFSZ:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(target))
+    for number in NO_ROOM:
+        if re.search(rf": {os.strerror(number)}\s*$", messages, re.M):
+            raise OSError(number, os.strerror(number), str(target))
+    return not status
+
+
+def place_audio(audio_dir, names, folder, plan):
+    """Bring the songs beside the map, and print one line per kind of trouble.
+
+    Returns how the page finds each, (n,) uint8, and where those lie, row -> name, that are not where it looks.
+    """
+    if plan.mode == "none":
+        return np.zeros(len(names), np.uint8), {}
+    placer = Placer(audio_dir, names, folder, plan)
+    outcomes = place_all(placer, names)
+    warn_of(outcomes, names, placer)
+    kinds = np.array([outcome.kind if isinstance(outcome, Sound) else ABSENT for outcome in outcomes], np.uint8)
+    return kinds, {row: outcomes[row].place for row in renamed_rows(outcomes, names, placer)}
+
+
+def place_all(placer, names):
+    """The outcome for each song. Where one raises, or Ctrl-C comes, no further ones are begun."""
+    outcomes = []
+    with Progress(len(names), "song", "audio") as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for outcome in pool.map(placer.place, names):
+                outcomes.append(outcome)
+                progress.update(1)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return outcomes
+
+
+def renamed_rows(outcomes, names, placer):
+    """Rows of the songs that do not lie where the page looks of itself."""
+    rows = [row for row, outcome in enumerate(outcomes) if isinstance(outcome, Sound)]
+    return [row for row in rows if not placer.trees[outcomes[row].kind].is_usual(names[row], outcomes[row].place)]
 
 
 TROUBLE = {
     "missing": "songs have no file in {audio_dir}; they are on the map without sound",
     "outside": "songs lie outside {audio_dir}; they are on the map without sound",
+    "unreadable": "songs cannot be read; they are on the map without sound",
     "undecodable": "songs could not be encoded by ffmpeg; they are on the map without sound",
+    "blocked": "songs have no place in the map, where files lie that it did not make; they are without sound",
 }
 
 
-def warn_of(outcomes, names, audio_dir):
+def warn_of(outcomes, names, placer):
     """One line for each kind of trouble, with the first song it befell."""
     for kind, message in TROUBLE.items():
         troubled = [name for name, outcome in zip(names, outcomes, strict=True) if outcome == kind]
         if troubled:
-            warn(f"{len(troubled)} {message.format(audio_dir=audio_dir)} (the first is {troubled[0]})")
+            warn(f"{len(troubled)} {message.format(audio_dir=placer.audio_dir)} (the first is {troubled[0]})")
+    moved = renamed_rows(outcomes, names, placer)
+    if moved:
+        why = "another's name, a name too long for the disk, or a file that the map did not make was in the way"
+        warn(f"the sound of {len(moved)} songs lies in renamed/: {why} (the first is {names[moved[0]]})")

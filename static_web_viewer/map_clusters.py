@@ -1,6 +1,7 @@
 """Clusters on the map: a column, a name where each lies, and its most central songs.
 
-A cluster is named by its number and by the labels that it has more of than chance would give it.
+A cluster is named by its number and by the labels that it has so many more of than chance would give
+it that they say what it is (`clustering.over_represented`).
 """
 from collections import Counter
 
@@ -45,7 +46,10 @@ def describe_clusters(vectors, positions, clusters, labels):
 
 
 def common_labels(code, labels, assignments):
-    """At most N_LABELS labels that stand out in a cluster, which it is named after: `3 · rock, metal`."""
+    """At most N_LABELS labels that stand out in a cluster, which it is named after: `3 · rock, metal`.
+
+    A label of one song or two never does, so that a title names no cluster.
+    """
     known = labels != ""
     if not (assignments[known] == code).any():
         return []

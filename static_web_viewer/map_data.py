@@ -16,6 +16,7 @@ import numpy as np
 from sound_eval.vectors import unit_vectors
 
 INT8_STEPS = 127
+EXACT_DIGITS = 15  # of a whole number, that float64 keeps
 FEWEST_NUMBERS = 12  # a column of numbers with fewer different values is one of categories (disc 1, 2, 3)
 CITATION, FILENAME, CLUSTER = "citation", "filename", "cluster"
 TITLE_NAMES = ("title", "track", "name", "song")  # columns that may name a song, the first there is counts
@@ -46,9 +47,17 @@ def encode_vectors(vectors):
     return {"steps": encode_array(steps), "scale": encode_array(scale)}
 
 
+def can_be_float(text):
+    """Whether a number keeps its value as float64: an identifier of 17 digits would become another, and 1_000 is a name."""
+    digits = text.strip().lstrip("+-")
+    return "_" not in digits and not (digits.isdecimal() and len(digits) > EXACT_DIGITS)
+
+
 def numbers_in(values):
     """The values of a column as float64 with NaN for empty ones, or None where it is no column of measured numbers."""
     filled = [value for value in values if value.strip()]
+    if not all(map(can_be_float, filled)):
+        return None
     try:
         numbers = [float(value) for value in filled]
     except ValueError:

@@ -51,11 +51,11 @@ def digest(text):
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
 
 
-def make_page(title):
-    """The text of index.html."""
+def make_page(title, data):
+    """The text of index.html, which shows the data in the folder `data`, relative to it."""
     library = [f"\n{text}\n" for text in bokeh_scripts()]
     core, *rest = [f"\n{text}" for text in own_scripts()]
     policy = "; ".join(POLICY).format(hashes=" ".join(digest(text) for text in [*library, core, *rest]))
     page = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     style = (PAGE / "style.css").read_text(encoding="utf-8")
-    return page.get_template("index.html").render(title=title, policy=policy, style=style, library=library, core=core, rest=rest)
+    return page.get_template("index.html").render(title=title, data=data, policy=policy, style=style, library=library, core=core, rest=rest)

@@ -3,16 +3,20 @@
 The picture has one luminance and carries the sound in its transparency, so that the page can show it on any ground.
 """
 import io
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from map_audio import source_of
+from map_folder import THUMBNAILS
+from map_former import is_thumbnail
+from map_places import NO_SUCH_NAME, Tree
 from PIL import Image
 
-from sound_eval.cli import Progress, warn
-from sound_eval.trees import atomic_write, load_array, log_mel_name
+from sound_eval.cli import InputError, Progress, warn
+from sound_eval.trees import load_frames, log_mel_name
 
 SIZE = (272, 64)  # pixels
+MISSING, LOST = None, ""  # in place of the name of a picture
 QUIET, LOUD = 20, 99.5  # percentiles of a song's log-mel that are clear and full
 
 
@@ -34,15 +38,63 @@ def middle(log_mel, seconds, seconds_per_frame):
     return log_mel[start : start + n_frames]
 
 
-def write_thumbnails(vectors_dir, names, out_dir, clip_seconds, seconds_per_frame):
-    """Write `thumbnails/NAME.png` for every song that has a log-mel, and count the others in one line. Returns which have one, (n,) uint8."""
-    found = np.array([source_of(vectors_dir, log_mel_name(name)) is not None for name in names], np.uint8)
-    with Progress(int(found.sum()), "song", "spectrograms") as progress:
-        for name in np.array(names, object)[found > 0]:
-            frames = middle(load_array(Path(vectors_dir) / log_mel_name(name), mmap_mode="r"), clip_seconds, seconds_per_frame)
-            with atomic_write(Path(out_dir) / "thumbnails" / f"{name}.png") as file:
-                file.write(thumbnail(np.asarray(frames, np.float32)))
+def write_thumbnails(vectors_dir, names, folder, clip_seconds, seconds_per_frame):
+    """Write a spectrogram for every song that has a log-mel, and count the others in a line for each reason.
+
+    Returns which songs have one, (n,) uint8, where those lie, row -> name, that are not where the page looks, and the
+    suffix that it looks for.
+    """
+    tree = Tree(THUMBNAILS, names, f".{clip_seconds:g}s.png" if clip_seconds else ".png")
+    outcomes = []
+    with Progress(len(names), "song", "spectrograms") as progress:
+        for name in names:
+            outcomes.append(draw(vectors_dir, name, folder, tree, partial(middle, seconds=clip_seconds, seconds_per_frame=seconds_per_frame)))
             progress.update(1)
-    if not found.all():
-        warn(f"{(found == 0).sum()} of {len(names)} songs have no log-mel in {vectors_dir}; they are without a spectrogram")
-    return found
+    warn_of(outcomes, names, vectors_dir)
+    elsewhere = {row: place for row, place in enumerate(outcomes) if place and not tree.is_usual(names[row], place)}
+    return np.array([bool(place) for place in outcomes], np.uint8), elsewhere, tree.suffix
+
+
+def draw(vectors_dir, name, folder, tree, part_of):
+    """Write one song's spectrogram; returns its place, MISSING without a log-mel, LOST where it cannot be shown."""
+    path = source_of(vectors_dir, log_mel_name(name))
+    if path is None:
+        return MISSING
+    frames = read_frames(path, part_of)
+    return LOST if frames is None else write_first(folder, tree.places(name), thumbnail(frames))
+
+
+def read_frames(path, part_of):
+    """The log-mel frames to show, (n, n_mels) float32; None where the file is no log-mel."""
+    try:
+        log_mel = load_frames(path, mmap_mode="r")
+    except InputError:
+        return None
+    if log_mel.ndim != 2 or not log_mel.size or log_mel.dtype.kind != "f":
+        return None
+    return np.asarray(part_of(log_mel), np.float32)
+
+
+def write_first(folder, places, picture):
+    """Write a picture at the first of `places` where it can be; returns that, LOST where nowhere."""
+    for place in places:
+        try:
+            if folder.is_former and not folder.is_free(place) and is_thumbnail(folder.path / place, SIZE):
+                folder.adopt(place)
+            folder.write(place, picture)
+        except OSError as error:
+            if error.errno not in NO_SUCH_NAME:
+                raise
+        else:
+            return place
+    return LOST
+
+
+def warn_of(outcomes, names, vectors_dir):
+    """One line for each reason why songs have no spectrogram."""
+    missing = sum(outcome is MISSING for outcome in outcomes)
+    if missing:
+        warn(f"{missing} of {len(names)} songs have no log-mel in {vectors_dir}; they are without a spectrogram")
+    lost = [name for name, outcome in zip(names, outcomes, strict=True) if outcome is LOST]
+    if lost:
+        warn(f"the log-mels of {len(lost)} songs cannot be shown; they are without a spectrogram (the first is {lost[0]})")

@@ -1,6 +1,7 @@
 """For the tests of the map: a map of planted songs, a real headless Chromium, and eyes on what the page asks for and complains of."""
 import csv
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,12 @@ LONG_TITLE = "long " * 2000
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run", "--autoplay-policy=no-user-gesture-required"]
 LOCAL = ("file:", "data:", "blob:")
 DESKTOP = (1280, 800)
+
+
+def data_of(map_dir):
+    """The folder of the data that a map shows."""
+    page = (map_dir / "index.html").read_text(encoding="utf-8")
+    return map_dir / re.search(r'<script src="(data(/\w+)?)/songs\.js">', page)[1]
 
 
 @dataclass

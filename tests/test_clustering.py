@@ -120,6 +120,45 @@ def test_over_represented_labels_and_central_songs():
     assert clustering.most_central(result, 0, count=2).tolist() == [2, 3]
 
 
+def test_no_cluster_is_named_after_one_song_or_two():
+    """One song of 23 has a label that no other song has: a lift of 10, and chance all the same."""
+    labels = np.array(["alone"] + ["pair"] * 2 + ["rest"] * 227, dtype=object)
+    assignments = np.array([0] * 23 + [1] * 207)
+    assert clustering.over_represented(labels, assignments, 0) == []
+    titles = np.array([f"piece {row}" for row in range(230)], dtype=object)
+    assert clustering.over_represented(titles, assignments, 0) == []
+
+
+def test_three_songs_of_a_common_label_are_no_name_and_of_a_rare_one_are():
+    assignments = np.array([0] * 23 + [1] * 207)
+    common = np.array(["a"] * 3 + ["b"] * 20 + ["a"] * 20 + ["b"] * 187, dtype=object)  # 3 where 2.3 are expected
+    assert clustering.over_represented(common, assignments, 0) == []
+    rare = np.array(["a"] * 3 + ["b"] * 20 + ["b"] * 207, dtype=object)
+    assert clustering.over_represented(rare, assignments, 0) == [("a", 3, pytest.approx(10))]
+
+
+@pytest.mark.parametrize("case", [(100, 2, 3, 4), (9, 3, 2, 5), (8, 8, 8, 24)])
+def test_probability_by_chance_equals_fishers_exact_test(case):
+    from scipy.stats import fisher_exact
+
+    total, size, observed, n_rows = case[0], case[1], min(case[2], case[0], case[1]), max(case[3], 3 * case[0])
+    table = [[observed, total - observed], [size - observed, n_rows - total - size + observed]]
+    ours = clustering.at_least_by_chance(np.array([observed]), np.array([total]), size, n_rows)
+    assert ours == pytest.approx([fisher_exact(table, alternative="greater").pvalue])
+
+
+def test_labels_dealt_out_at_random_hardly_ever_name_a_cluster():
+    """Twenty rare labels and five common ones, in eight clusters: of 60 collections a twentieth may have a name by chance."""
+    named = 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        kinds = np.where(random.random(200) < 0.3, 5 + random.integers(20, size=200), random.integers(5, size=200))
+        labels = kinds.astype(str).astype(object)
+        assignments = random.integers(8, size=200)
+        named += any(clustering.over_represented(labels, assignments, cluster) for cluster in range(8))
+    assert named <= 8
+
+
 def test_a_hundred_thousand_songs_in_seconds_of_one_core():
     vectors = np.random.default_rng(0).standard_normal((100_000, 80)).astype(np.float32)
     with threadpool_limits(1):

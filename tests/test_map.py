@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from conftest import run_script
-from map_browser import LONG_TITLE, RTL_TITLE, SCRIPT, SCRIPT_TITLE, STYLES, click_song, colours, opened, style_of, true_distances
+from map_browser import LONG_TITLE, RTL_TITLE, SCRIPT, SCRIPT_TITLE, STYLES, click_song, colours, data_of, opened, style_of, true_distances
 
 pytestmark = pytest.mark.browser
 
@@ -168,7 +168,7 @@ def test_without_metadata_the_top_folder_is_the_label(tmp_path, map_run, audio_f
 
 def test_same_input_same_map(tmp_path, map_run, audio_folder, map_labels, map_dir):
     run_script(SCRIPT, map_run, audio_folder, map_labels[1], tmp_path / "again", "--audio", "none")
-    assert (tmp_path / "again" / "data" / "positions.npy").read_bytes() == (map_dir / "data" / "positions.npy").read_bytes()
+    assert (data_of(tmp_path / "again") / "positions.npy").read_bytes() == (data_of(map_dir) / "positions.npy").read_bytes()
 
 
 def test_errors_are_one_line(tmp_path, map_run, audio_folder, map_labels):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import REPO, encode, planted_sound, run_script, write_run_folder
-from map_browser import SCRIPT, click_song, opened, style_of
+from map_browser import SCRIPT, click_song, data_of, opened, style_of
 from PIL import Image
 
 FAST = ("--projection", "pca")
@@ -21,7 +21,8 @@ WITHOUT_SOUND = (*FAST, "--audio", "none")
 
 def places(out_dir):
     """Positions (n, 2) of a map and the names of its songs."""
-    return np.load(out_dir / "data" / "positions.npy", allow_pickle=False), (out_dir / "data" / "songs.txt").read_text(encoding="utf-8").splitlines()
+    data = data_of(out_dir)
+    return np.load(data / "positions.npy", allow_pickle=False), (data / "songs.txt").read_text(encoding="utf-8").splitlines()
 
 
 def test_update_keeps_old_songs_and_places_new_ones(tmp_path, map_vectors, map_songs, audio_folder, map_labels):
@@ -41,6 +42,40 @@ def test_update_keeps_old_songs_and_places_new_ones(tmp_path, map_vectors, map_s
     for name in set(all_names) - set(names):
         gaps = np.linalg.norm(after[[all_names.index(one) for one in kept]] - after[all_names.index(name)], axis=1)
         assert style_of(kept[gaps.argmin()]) == style_of(name)
+
+
+def test_update_says_where_a_pca_would_be_truer_and_refuses_a_map_on_one_spot(tmp_path, map_vectors, map_songs, audio_folder, map_labels):
+    run = write_run_folder(tmp_path / "run", map_vectors, [f"{name}.npy" for name in map_songs]).path
+    out = tmp_path / "map"
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).standard_normal((24, 2)))
+    arguments = (run, audio_folder, map_labels[1], out, "--audio", "none")
+    run_script(SCRIPT, *arguments, "--projection", tmp_path / "noise.npy")
+    assert "a PCA would be truer than the places kept" in run_script(SCRIPT, *arguments, "--update").stderr
+    data = data_of(out)
+    np.save(data / "positions.npy", np.full((24, 2), 1e-38, np.float32))
+    spoiled = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    done = run_script(SCRIPT, *arguments, "--update", check=False)
+    assert done.returncode == 1 and done.stderr.strip().endswith("all songs of the old map lie on one spot; make the map anew")
+    after = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert after == spoiled and len(spoiled) > 3  # nothing was written
+
+
+def test_perplexity_that_the_songs_do_not_allow_is_lowered_and_named(tmp_path, map_run, audio_folder, map_labels):
+    arguments = (map_run, audio_folder, map_labels[1], tmp_path / "map", "--audio", "none", "--perplexity")
+    done = run_script(SCRIPT, *arguments, 50)
+    assert "warning: --perplexity 50 is more than 24 songs allow; it is 7.67 here" in done.stderr
+    assert re.search(r"^t-SNE: \d+\.\d % of the neighbours on the map are neighbours in truth \(PCA: \d+\.\d %\)$", done.stdout, re.MULTILINE)
+    for bad in ("nan", "inf", "0.5"):
+        assert f"{bad}: expected a number of neighbours, at least 1" in run_script(SCRIPT, *arguments, bad, check=False).stderr
+
+
+def test_no_title_names_a_cluster(tmp_path, map_run, map_songs, audio_folder):
+    """Eight songs of one cluster have one title, and it is the only column there is."""
+    rows = ["filename,title", *(f"{name},{'Untitled' if style_of(name) == 'chord' else row}" for row, name in enumerate(map_songs))]
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    run_script(SCRIPT, map_run, audio_folder, tmp_path / "labels.csv", tmp_path / "map", *WITHOUT_SOUND, "--centers", "3")
+    text = (data_of(tmp_path / "map") / "songs.js").read_text(encoding="utf-8")
+    assert re.findall(r'"name":"([^"]*)","x"', text) == ["0", "1", "2"]
 
 
 def test_clusters_of_a_file(tmp_path, map_run, map_songs, audio_folder, map_labels, map_context):
@@ -65,8 +100,8 @@ def test_a_cluster_has_its_name_where_the_labels_in_it_are(tmp_path):
     run = write_run_folder(tmp_path / "run", random.standard_normal((len(names), 8)), [f"{name}.npy" for name in names]).path
     options = ("--projection", tmp_path / "places.npy", "--audio", "none", "--clusters", tmp_path / "labels.csv")
     run_script(SCRIPT, run, tmp_path / "audio", tmp_path / "labels.csv", tmp_path / "map", *options)
-    clusters = json.loads(re.search(r"\"clusters\":\s*(\[.*?\}\])", (tmp_path / "map" / "data" / "songs.js").read_text(encoding="utf-8"))[1])
-    positions = np.load(tmp_path / "map" / "data" / "positions.npy")
+    clusters = json.loads(re.search(r"\"clusters\":\s*(\[.*?\}\])", (data_of(tmp_path / "map") / "songs.js").read_text(encoding="utf-8"))[1])
+    positions = np.load(data_of(tmp_path / "map") / "positions.npy")
     assert clusters[0]["name"] == "0 · rock"
     nearest = np.linalg.norm(positions - [clusters[0]["x"], clusters[0]["y"]], axis=1).argmin()
     assert kinds[nearest][0] == "rock"
@@ -74,7 +109,7 @@ def test_a_cluster_has_its_name_where_the_labels_in_it_are(tmp_path):
 
 @pytest.fixture(scope="module")
 def odd_run(tmp_path_factory):
-    """Eleven songs, one of them in a form that browsers do not play, one in pieces, one missing, three outside the folder."""
+    """Twelve songs, one of them in a form that browsers do not play, one in pieces, one missing, one a link, two outside the folder."""
     root = tmp_path_factory.mktemp("odd")
     for row in range(6):
         encode(planted_sound("chord", row, 6), root / "audio" / f"{row}.wav")
@@ -98,14 +133,15 @@ def test_trouble_is_counted_in_one_line_each_and_the_map_comes(odd_run, map_cont
         "1 rows name no song",
         "1 rows name a song for the second time",
         "1 songs have no file",
-        "3 songs lie outside",
+        "2 songs lie outside",
         "1 songs could not be encoded",
     ):
         assert sum(words in line for line in warnings) == 1, (words, warnings)
     assert len(warnings) == 6
-    assert "12 songs, 7 to be heard" in done.stdout
+    assert "12 songs, 8 to be heard" in done.stdout
     written = sorted(path.relative_to(root / "map").as_posix() for path in (root / "map").rglob("*") if path.is_file())
-    assert [name for name in written if name.startswith("audio/")] == [*(f"audio/{row}.wav" for row in range(6)), "audio/old.wma.mp3"]
+    sounds = [name for name in written if name.startswith(("audio/", "encoded/", "renamed/"))]
+    assert sounds == [*(f"audio/{row}.wav" for row in range(6)), "audio/link.wav", "encoded/old.wma.mp3"]
     with opened(map_context, (root / "map" / "index.html").as_uri()) as (page, watched):
         click_song(page, 6)
         page.wait_for_function("document.getElementById('player').currentTime > 0")
@@ -121,8 +157,8 @@ def test_clips_are_short_and_from_the_middle_and_made_once(odd_run):
     encode(silence, root / "audio" / "0.wav")
     for _ in range(2):
         done = run_script(SCRIPT, run, root / "audio", "-", root / "clips", *FAST, "--clip", "1")
-        assert "7 to be heard" in done.stdout
-    clip = root / "clips" / "audio" / "0.wav.1s.mp3"
+        assert "8 to be heard" in done.stdout
+    clip = root / "clips" / "encoded" / "0.wav.1s.mp3"
     samples, rate = soundfile.read(clip)
     assert 0.9 < len(samples) / rate < 1.2
     assert np.abs(samples).mean() > 0.2  # a sine of height .5 is .32 in the mean

@@ -1,9 +1,12 @@
 """Finding songs on the map: search, filters together, a line drawn round songs, files to take away, links to a view."""
 import csv
 import io
+import unicodedata
+from urllib.parse import quote
 
+import numpy as np
 import pytest
-from conftest import run_script
+from conftest import run_script, write_run_folder
 from map_browser import FORMULA_TITLE, SCRIPT, click_song, opened, style_of
 
 pytestmark = pytest.mark.browser
@@ -31,6 +34,24 @@ def test_search_for_one_song_selects_it(page):
     assert page.evaluate("soundEval.filters.nShown") == 0
     page.keyboard.press("Escape")
     assert page.evaluate("soundEval.filters.nShown") == 24
+
+
+@pytest.mark.parametrize(("written", "typed"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_accents_are_found_whichever_way_they_are_written(tmp_path, map_context, written, typed):
+    names = [unicodedata.normalize(written, name) for name in ("Café Zoë/été.mp3", "Motörhead/ace.mp3", "한국/노래.mp3", "other/song.mp3")]
+    run = write_run_folder(tmp_path / "run", np.random.default_rng(0).standard_normal((4, 8)), [f"{name}.npy" for name in names]).path
+    (tmp_path / "music").mkdir()
+    run_script(SCRIPT, run, tmp_path / "music", "-", tmp_path / "map", "--projection", "pca", "--audio", "none")
+    address = (tmp_path / "map" / "index.html").as_uri()
+    with opened(map_context, address) as (page, watched):
+        for row, words in enumerate(("café été", "motörhead", "노래")):
+            page.fill("#search", unicodedata.normalize(typed, words))
+            assert [bool(shown) for shown in page.evaluate("Array.from(soundEval.filters.shown)")] == [other == row for other in range(4)]
+        assert watched.errors == []
+    folder, song = (quote(unicodedata.normalize(typed, text)) for text in ("Café Zoë", "Café Zoë/été.mp3"))
+    with opened(map_context, f"{address}#song={song}&only.folder={folder}") as (page, _):
+        assert page.evaluate("soundEval.state.selected") == 0
+        assert page.evaluate("soundEval.filters.nShown") == 1
 
 
 def test_list_of_what_was_found_floats_over_the_panel(map_context, map_dir):
@@ -114,6 +135,57 @@ def test_legend_is_in_order_of_size_and_stays_so_when_a_value_is_chosen(map_cont
         assert len(changed) == 2 and changed[-1] == "j"  # it, and the one that gave it its colour
         page.keyboard.press("Enter")
         assert page.eval_on_selector_all("#legend .category", read) == before
+        assert watched.errors == []
+
+
+@pytest.fixture(scope="module")
+def numbers_map(tmp_path_factory, map_run, map_songs, audio_folder):
+    """The page of a map with columns of numbers: years from 2004 to 2019, levels below 0, shares, and what is no number to measure by."""
+    root = tmp_path_factory.mktemp("numbers")
+    rows = ["filename,year,level,share,barcode,catalogue,tempo"]
+    for row, name in enumerate(map_songs):
+        share, catalogue = f"{0.123456 + row / 1000:.6f}", f"1_{100 + row}"
+        values = (2004 + row * 15 // 23, -60.25 + 2.375 * row, share, 12345678901234567 + row, catalogue, 900 / 7 + row)
+        rows.append(",".join(map(str, (name, *values))))
+    (root / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    done = run_script(SCRIPT, map_run, audio_folder, root / "labels.csv", root / "map", "--projection", "pca", "--audio", "none")
+    assert "PCA: " in done.stdout and "% of the neighbours on the map are neighbours in truth" in done.stdout
+    return (root / "map" / "index.html").as_uri()
+
+
+def test_ends_of_a_scale_are_the_least_and_the_largest_value(map_context, numbers_map):
+    with opened(map_context, numbers_map) as (page, watched):
+        for name, ends in {"year": ["2004", "2019"], "level": ["-60.25", "-5.625"], "share": ["0.123456", "0.146456"]}.items():
+            page.select_option("#color-by", name)
+            assert page.eval_on_selector_all("#legend .ends span", "list => list.map(one => one.textContent)") == ends
+            page.select_option("#filter-column", name)
+            assert [page.input_value("#filter-low"), page.input_value("#filter-high")] == ends
+        page.select_option("#color-by", "tempo")
+        read = "list => list.map(one => [one.textContent, one.title])"
+        shown = [["128.57143", "128.57142857142858"], ["151.57143", str(900 / 7 + 23)]]
+        assert page.eval_on_selector_all("#legend .ends span", read) == shown
+        page.select_option("#color-by", "distance_to_selected")
+        page.evaluate("soundEval.select(0)")
+        farthest = page.evaluate("Math.max(...soundEval.distances(0))")
+        assert page.eval_on_selector_all("#legend .ends span", "list => list.map(one => one.textContent)") == ["0", f"{farthest:.3f}"]
+        assert page.evaluate("soundEval.songs.text(22, 'barcode')") == "12345678901234589"  # as float64 it would be ...588
+        assert page.evaluate("soundEval.songs.text(23, 'catalogue')") == "1_123"
+        assert watched.errors == []
+
+
+def test_an_empty_end_of_a_range_is_no_bound(map_context, numbers_map):
+    with opened(map_context, numbers_map) as (page, watched):
+        page.select_option("#filter-column", "level")
+        page.fill("#filter-high", "-50")
+        page.keyboard.press("Enter")
+        assert page.evaluate(SHOWN) == list(range(5)) and "level: -60.25 to -50" in page.inner_text("#filters")
+        page.fill("#filter-low", "-59")
+        page.fill("#filter-high", "")
+        page.keyboard.press("Enter")
+        assert page.evaluate(SHOWN) == list(range(1, 24)) and "level: -59 to -5.625" in page.inner_text("#filters")
+        page.fill("#filter-low", "")
+        page.keyboard.press("Enter")
+        assert page.evaluate("soundEval.filters.nShown") == 24 and page.inner_text("#filters") == ""
         assert watched.errors == []
 
 

@@ -1,7 +1,7 @@
 """Listening on the map: walking by keys and by true neighbours, what plays when, what stays visible."""
 import numpy as np
 import pytest
-from map_browser import click_song, opened, true_distances
+from map_browser import click_song, data_of, opened, true_distances
 
 from sound_eval.projection import trust
 
@@ -113,7 +113,7 @@ def test_selected_song_is_moved_out_from_under_the_card(map_context, map_dir):
 
 
 def test_trust_is_told_as_it_was_computed(page, map_dir, map_vectors):
-    wanted = trust(map_vectors, np.load(map_dir / "data" / "positions.npy", allow_pickle=False))
+    wanted = trust(map_vectors, np.load(data_of(map_dir) / "positions.npy", allow_pickle=False))
     np.testing.assert_allclose(page.evaluate("Array.from(soundEval.songs.trust)"), wanted, atol=1e-6)
     row = int(wanted.argmin())
     page.evaluate("row => soundEval.select(row)", row)

@@ -4,7 +4,7 @@
 soundEval.card = (() => {
   const { songs, state, byId } = soundEval;
   const N_NEAREST = 10;
-  const hasThumbnail = soundEval.decodeArray(soundEval.data.songs.thumbnails);
+  const DECIMALS = 3; // of distances
 
   function element(tag, text, className = "") {
     const node = document.createElement(tag);
@@ -41,8 +41,9 @@ soundEval.card = (() => {
   /** The spectrogram of the song, low tones below, as the ground of the seek bar. */
   function thumbnail(row) {
     const image = byId("spectrogram");
-    image.hidden = !hasThumbnail[row];
-    if (hasThumbnail[row]) image.src = songs.address(`thumbnails/${songs.names[row]}.png`);
+    const file = songs.thumbnail(row);
+    image.hidden = !file;
+    if (file) image.src = songs.address(file);
   }
 
   /** A line of a list of songs, to click. */
@@ -51,11 +52,11 @@ soundEval.card = (() => {
     const button = element("button", "");
     button.type = "button";
     button.dataset.row = row;
-    button.append(element("span", songs.title(row), "title"), element("span", distance?.toFixed(3) ?? "", "distance"));
+    button.append(element("span", songs.title(row), "title"), element("span", distance?.toFixed(DECIMALS) ?? "", "distance"));
     button.addEventListener("click", () => soundEval.select(row));
     line.append(button);
     return line;
   }
 
-  return { show, labels, nearest, item, element };
+  return { show, labels, nearest, item, element, DECIMALS };
 })();

@@ -22,14 +22,14 @@ globalThis.soundEval = (() => {
     (waiting[name] ?? []).forEach((resolve) => resolve(value));
   }
 
-  /** Loads data/NAME.js unless it is there; a promise of its value. */
+  /** Loads NAME.js from the folder of this build's data unless it is there; a promise of its value. */
   function load(name) {
     if (name in data) return Promise.resolve(data[name]);
     return new Promise((resolve, reject) => {
       (waiting[name] ??= []).push(resolve);
       const script = document.createElement("script");
-      script.src = `data/${name}.js`;
-      script.addEventListener("error", () => reject(new Error(`data/${name}.js is missing beside the page`)));
+      script.src = `${document.body.dataset.folder}/${name}.js`;
+      script.addEventListener("error", () => reject(new Error(`${script.src} is missing beside the page`)));
       document.head.append(script);
     });
   }

@@ -6,6 +6,12 @@ soundEval.link = (() => {
   const { songs, state, filters, emit, byId } = soundEval;
   let written = "";
 
+  /** Where a text stands in a list, -1 for nowhere; accents may be written either way, as mail programs change them. */
+  const find = (list, text) => {
+    const at = list.indexOf(text);
+    return at >= 0 || text === null ? at : list.findIndex((one) => one.normalize() === text.normalize());
+  };
+
   function write() {
     const parameters = new URLSearchParams();
     if (state.selected >= 0) parameters.set("song", songs.names[state.selected]);
@@ -29,7 +35,7 @@ soundEval.link = (() => {
     for (const [name, value] of parameters) readFilter(...name.split(/\.(.*)/s), value);
     filters.words = byId("search").value = parameters.get("words") ?? "";
     filters.apply();
-    const row = songs.names.indexOf(parameters.get("song"));
+    const row = find(songs.names, parameters.get("song"));
     if (row >= 0 && row !== state.selected) soundEval.select(row);
     emit("colour");
   }
@@ -38,7 +44,7 @@ soundEval.link = (() => {
     const column = songs.columns.get(name);
     const value = rest.at(-1);
     if (kind === "only" && column?.kind === "text") {
-      const code = column.values.indexOf(value);
+      const code = find(column.values, value);
       if (code >= 0) filters.chosen.set(name, (filters.chosen.get(name) ?? new Set()).add(code));
     }
     if (kind === "range" && column?.kind === "number") {

@@ -3,8 +3,9 @@
 
 soundEval.panel = (() => {
   const { songs, state, colours, filters, byId, emit, on } = soundEval;
-  const { element } = soundEval.card;
+  const { element, DECIMALS } = soundEval.card;
   const MOST_VALUES = 200; // rows that a list shows at once
+  const SHOWN_DIGITS = 8; // of a number that is not whole
 
   const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
   const readable = (name) => name.replaceAll("_", " ");
@@ -70,10 +71,17 @@ soundEval.panel = (() => {
     bar.style.background = colours.gradient(!column);
     const distances = column ? null : soundEval.distance.fromSelected();
     if (!column && !distances) return [element("p", "Select a song to see how far all others are from it.", "hint")];
-    const [low, high] = column ? [column.low, column.high] : [0, soundEval.distance.farthest(distances)];
     const ends = element("div", "", "ends");
-    ends.append(element("span", +low.toPrecision(3)), element("span", +high.toPrecision(3)));
+    if (column) ends.append(end(column.low), end(column.high));
+    else ends.append(element("span", "0"), element("span", soundEval.distance.farthest(distances).toFixed(DECIMALS)));
     return [bar, ends];
+  }
+
+  /** The least or largest value as it is: rounded to three digits, the years 2004 to 2019 would be 2000 to 2020. Of a long fraction, what there is room for. */
+  function end(value) {
+    const node = element("span", String(Number.isInteger(value) ? value : Number(value.toPrecision(SHOWN_DIGITS))));
+    node.title = String(value);
+    return node;
   }
 
   function showFilters() {
@@ -122,9 +130,19 @@ soundEval.panel = (() => {
     if (target.value === "-1") filters.all(name);
     else filters.toggle(name, Number(target.value));
   });
-  for (const id of ["filter-low", "filter-high"]) {
-    byId(id).addEventListener("change", () => filters.between(byId("filter-column").value, Number(byId("filter-low").value), Number(byId("filter-high").value)));
+  /** The number in a field; an empty one sets no bound. */
+  function bound(id, otherwise) {
+    const { valueAsNumber } = byId(id);
+    return Number.isNaN(valueAsNumber) ? otherwise : valueAsNumber;
   }
+
+  for (const id of ["filter-low", "filter-high"]) {
+    byId(id).addEventListener("change", () => {
+      const { name, low, high } = songs.columns.get(byId("filter-column").value);
+      filters.between(name, bound("filter-low", low), bound("filter-high", high));
+    });
+  }
+
   /** On a narrow or low window the panel is folded up until it is asked for, and again when a song's card needs the room. */
   function unfold(wanted) {
     byId("panel").classList.toggle("open", wanted);

@@ -3,10 +3,11 @@
 
 soundEval.songs = (() => {
   const { data, decodeArray } = soundEval;
-  const { names, audio, encodedSuffix, titleColumn } = data.songs;
+  const { names, audio, encodedSuffix, renamed, thumbnailSuffix, renamedThumbnails, titleColumn } = data.songs;
   const columns = new Map(data.songs.columns.map((column) => [column.name, prepare(column)]));
   const positions = decodeArray(data.songs.positions);
   const audioKinds = decodeArray(audio);
+  const hasThumbnail = decodeArray(data.songs.thumbnails);
   const AS_NAMED = 1;
 
   /** A column as it is used: counts and order of its values, or its range. */
@@ -45,13 +46,17 @@ soundEval.songs = (() => {
   /** The file of a song's sound, relative to the page, or null. */
   function file(row) {
     if (!audioKinds[row]) return null;
-    return `audio/${audioKinds[row] === AS_NAMED ? names[row] : names[row] + encodedSuffix}`;
+    const usual = audioKinds[row] === AS_NAMED ? `audio/${names[row]}` : `encoded/${names[row]}${encodedSuffix}`;
+    return renamed[row] ?? usual;
   }
+
+  /** The file of a song's spectrogram, or null. */
+  const thumbnail = (row) => (hasThumbnail[row] ? renamedThumbnails[row] ?? `thumbnails/${names[row]}${thumbnailSuffix}` : null);
 
   const address = (path) => path.split("/").map(encodeURIComponent).join("/");
 
   return {
-    n: names.length, names, columns, range, text, title, file, address,
+    n: names.length, names, columns, range, text, title, file, thumbnail, address,
     x: positions.filter((_, i) => i % 2 === 0),
     y: positions.filter((_, i) => i % 2 === 1),
     trust: decodeArray(data.songs.trust),
