@@ -26,20 +26,20 @@ setup: .venv/installed
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo 'error: Python 3.10 or newer is needed; make PYTHON=python3.12 …' >&2; exit 1; }
-	$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'error: Python has no venv here; on Debian and Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'error: Python has no venv here; on Debian and Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
 
 # The file carries the date of the last installation, so that a changed list is installed again and an unchanged one is not.
 .venv/installed: requirements.txt | .venv/bin/python
-	sh tools/install_programs.sh ffmpeg sox
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+	@sh tools/install_programs.sh ffmpeg sox
+	@.venv/bin/python tools/install_packages.py requirements.txt
+	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
+	@.venv/bin/python tools/install_packages.py requirements-dev.txt
+	@touch $@
 
 demo: .venv/installed
-	.venv/bin/python tools/demo.py --max-minutes "$$MINUTES" --labels "$$LABELS" --label "$$LABEL" -- "$$MUSIC"
+	@.venv/bin/python tools/demo.py --max-minutes "$$MINUTES" --labels "$$LABELS" --label "$$LABEL" -- "$$MUSIC"
 
 # Without a Chromium the page's tests cannot run: an error under CI, said and skipped elsewhere.
 test: .venv/installed-dev

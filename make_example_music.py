@@ -3,14 +3,13 @@
 Half of the pieces are MP3, half WAV; `labels.csv` beside them holds filename, genre, title and citation. The same arguments give the same
 music, and a second run makes only what is missing.
 """
+import sound_eval.interrupts  # noqa: F401  first: Ctrl-C while the rest loads is one line
 
 import argparse
-import csv
-import io
 import os
 import shutil
-import subprocess
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,14 @@ import soundfile
 from example_music.instruments import RATE
 from example_music.piece import Piece, play
 from example_music.styles import STYLES
+from sound_eval import programs
 from sound_eval.cli import InputError, Progress, print_next, run_main
-from sound_eval.trees import TEMPORARY_PREFIX, save_text
+from sound_eval.outputs import check_outputs, write_output
+from sound_eval.tables import csv_text
+from sound_eval.trees import TEMPORARY_PREFIX
+from sound_eval.workers import run_local
 
-LABELS = "labels.csv"
+LABELS, KIND = "labels.csv", "labels of the example music"
 SHORTEST_SECONDS = 5.0  # below this a piece has no room for its form
 
 KEYS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
@@ -62,20 +65,18 @@ def plan(n_styles, n_pieces, seconds, seed):
 
 def labels_text(pieces, seed):
     """The labels as CSV text: filename, genre, title, citation."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["filename", "genre", "title", "citation"])
+    rows = []
     for piece in pieces:
         source = f"{piece.title}, {piece.tempo:.0f} beats a minute, {piece.seconds:.1f} s. Synthesized by make_example_music.py, seed {seed}. CC0."
-        writer.writerow([piece.name, piece.genre, piece.title, source])
-    return text.getvalue()
+        rows.append([piece.name, piece.genre, piece.title, source])
+    return csv_text(["filename", "genre", "title", "citation"], rows)
 
 
 def make(folder, piece):
     """Write one piece, with its title and genre as ID3 tags, under its final name only when it is whole."""
     path = Path(folder, piece.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    work = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}{path.suffix}")
+    work = path.with_name(f"{temporary_start(os.getppid())}{os.getpid()}{path.suffix}")
     try:
         if path.suffix == ".mp3":
             encode_mp3(play(piece), work)
@@ -88,12 +89,38 @@ def make(folder, piece):
     return piece.name
 
 
+def temporary_start(composer):
+    """How the temporary names begin that the processes of the process `composer` write to."""
+    return f"{TEMPORARY_PREFIX}{composer}-"
+
+
+def compose(folder, pieces):
+    """Make the pieces, one process per core; what Ctrl-C leaves half done is taken away."""
+    made = run_local(partial(make, folder), pieces, os.cpu_count(), crashed=None)
+    try:
+        with Progress(len(pieces), "piece", "composing") as progress, closing(made):
+            for piece, name in made:
+                if name is None:
+                    message = "the process that made it was ended, perhaps for lack of memory"
+                    raise InputError(f"{folder / piece.name}: {message}; start again")
+                progress.update(1, name)
+    finally:
+        for half in folder.glob(f"*/{temporary_start(os.getpid())}*"):
+            half.unlink()
+
+
 def encode_mp3(sound, path):
     """Write (n_samples, 2) as MP3 through ffmpeg."""
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", "pipe:0"]
-    done = subprocess.run([*command, "-q:a", "4", "-y", str(path)], input=sound.astype("<f4").tobytes(), capture_output=True)
-    if done.returncode:
-        raise InputError(f"{path}: ffmpeg could not write it: {done.stderr.decode(errors='replace').strip()}")
+    wav = path.with_suffix(".wav")
+    try:
+        soundfile.write(wav, sound, RATE, subtype="FLOAT")
+        output = ["-q:a", "4", "-y", f"file:{path}"]
+        command = ["ffmpeg", "-nostdin", "-v", "error", *programs.input_of(wav), *output]
+        status, _, messages = programs.run(command, watch=path)
+    finally:
+        wav.unlink(missing_ok=True)
+    if status:
+        raise InputError(f"{path}: ffmpeg could not write it: {messages.strip()}")
 
 
 def tag(path, piece):
@@ -131,12 +158,23 @@ def parse():
     return args
 
 
-def claim(folder, labels):
-    """Write the labels first; raises InputError where the folder holds a collection made with other arguments."""
+def claim(folder, pieces, labels):
+    """Write the labels first: they say that the pieces are ours.
+
+    Raises InputError where the folder holds a collection made with other arguments, or music of somebody else's in the place
+    of a piece.
+    """
     path = folder / LABELS
-    if path.exists() and path.read_text(encoding="utf-8") != labels:
-        raise InputError(f"{path}: describes another collection (other arguments?); give another folder, or remove this one")
-    save_text(path, labels)
+    if path.is_file():
+        if path.read_bytes() != labels.encode():
+            raise InputError(f"{path}: describes another collection (other arguments?); give another folder, or remove this one")
+        return
+    check_outputs({path: KIND})
+    there = next((folder / piece.name for piece in pieces if os.path.lexists(folder / piece.name)), None)
+    if there:
+        raise InputError(f"{there}: is there, and no {LABELS} says that this script made it; give another folder")
+    with write_output(path, KIND, "w", encoding="utf-8", newline="") as file:
+        file.write(labels)
 
 
 def main():
@@ -145,11 +183,9 @@ def main():
     if shutil.which("ffmpeg") is None:
         raise InputError("ffmpeg is not installed; `make setup` installs it, or says how")
     pieces = plan(args.styles, args.pieces, args.seconds, args.seed)
-    claim(args.folder, labels_text(pieces, args.seed))
+    claim(args.folder, pieces, labels_text(pieces, args.seed))
     missing = [piece for piece in pieces if not (args.folder / piece.name).exists()]
-    with Progress(len(missing), "piece", "composing") as progress, ProcessPoolExecutor() as pool:
-        for done in as_completed([pool.submit(make, args.folder, piece) for piece in missing]):
-            progress.update(1, done.result())
+    compose(args.folder, missing)
     print(f"wrote {args.folder}: {len(missing)} pieces, {len(pieces) - len(missing)} were there; labels in {args.folder / LABELS}")
     print_next("python", "spectrify_all.py", args.folder, "example_vectors/", "--config=configs/small_train.yaml")
 

@@ -1,4 +1,6 @@
 """Learn one vector per song from a tree of log-mel files, until stopped. The run folder holds everything to go on from."""
+import sound_eval.interrupts  # first: Ctrl-C while the rest loads is one line
+
 import argparse
 import os
 import signal
@@ -13,8 +15,9 @@ from sound_eval import corpus as corpora
 from sound_eval import distribution, infer
 from sound_eval.cli import InputError, Progress, print_next, quiet_tensorflow, run_main, seed_number, warn
 from sound_eval.config import differences, read_config, to_yaml
-from sound_eval.monitor import Monitor
-from sound_eval.run_folder import RunFolder
+from sound_eval.monitor import Asked, Monitor
+from sound_eval.run_folder import OWN_FOLDERS, RunFolder
+from sound_eval.tree_state import STATE_NAME
 from sound_eval.trees import is_inside
 
 EXAMPLE = """example:
@@ -49,10 +52,11 @@ def parse_arguments():
 
 
 class Stop:
-    """Whether to stop: by a signal, or because the time is over. A second signal ends the process at once."""
+    """Whether to stop: by a signal, or because `minutes` (or None) are over since `began`. A second signal ends the process at once."""
 
-    def __init__(self, deadline):
-        self.deadline = deadline
+    def __init__(self, began, minutes):
+        self.began = began
+        self.deadline = began + minutes * 60 if minutes else float("inf")
         self.signalled = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.on_signal)
@@ -69,6 +73,18 @@ class Stop:
         return self.signalled or time.monotonic() >= self.deadline
 
 
+def check_places(run_dir, vectors_dir):
+    """Raise InputError where the files of the run folder and of a log-mel tree would be taken for each other's."""
+    if is_inside(run_dir, vectors_dir):
+        raise InputError(f"{run_dir}: lies in the log-mel tree {vectors_dir}, and its files would be taken for songs; give one outside")
+    for folder in (run_dir.resolve(), *run_dir.resolve().parents):
+        if (folder / STATE_NAME).is_file():
+            raise InputError(f"{run_dir}: lies in the log-mel tree {folder}, and its files would be taken for songs; give one outside")
+    for name in OWN_FOLDERS:
+        if is_inside(vectors_dir, run_dir / name):
+            raise InputError(f"{vectors_dir}: lies in {run_dir / name}, which the run folder keeps for itself; give another run folder")
+
+
 def settled_config(args, run):
     """The configuration to train with."""
     return run.config() if args.config is None and run.exists() else read_config(args.config)
@@ -78,6 +94,7 @@ def check_config(config, run):
     """Raise InputError where the run folder was trained with an architecture or inputs that `config` does not have."""
     if run.exists() and (changed := differences(config, run.config(), FIXED_KEYS)):
         raise InputError(f"{run.path}: was trained with another configuration: {'; '.join(changed)}; give another run folder")
+    run.check_config(config)
 
 
 def settled_songs(args, run, present):
@@ -102,7 +119,7 @@ def settled_state(run, corpus, config, n_new, seed):
 
     if not run.exists():
         return training.new_state(config, corpus, seed)
-    state = corpora.read_weights(run)
+    state = corpora.read_state(run.snapshot())
     return training.with_new_songs(state, inferred(state, corpus, config, n_new)) if n_new else state
 
 
@@ -152,7 +169,8 @@ def train(args, run, trainer, corpus, stop):
     epoch = run.epoch() if run.exists() else 0
     last = epoch + args.epochs if args.epochs else None
     costs = [cost for _, cost in run.costs()]
-    monitor = Monitor(trainer.steps_per_epoch * trainer.rows_per_step, trainer.config.TRAIN_STEPS_PER_PRINT)
+    asked = Asked(args.max_minutes, args.epochs, stop.began, epoch)
+    monitor = Monitor(trainer.steps_per_epoch * trainer.rows_per_step, trainer.config.TRAIN_STEPS_PER_PRINT, asked)
     workers = trainer.workers
     board = open_board(args, run, workers)
 
@@ -170,8 +188,8 @@ def train(args, run, trainer, corpus, stop):
             if args.keep:
                 run.keep_last(args.keep)
             if board:
-                board.vectors(run.vectors(), run.music_list())
-            monitor.say(f"epoch {epoch}: cost {cost:.4f}, wrote {run.vectors_path(epoch)}")
+                board.vectors(run.vectors(), corpus.names)
+            monitor.saved(cost, run.vectors_path(epoch))
         costs.append(cost)
         if args.patience and len(costs) > args.patience and min(costs[-args.patience :]) >= min(costs[: -args.patience]):
             monitor.say(f"the cost has not fallen for {args.patience} epochs: done")
@@ -184,7 +202,11 @@ def begin(args, run, workers, present, config):
     """Everything up to the first step: the names of the songs, their corpus, and a trainer; the run folder is then begun."""
     check_config(config, run)  # only under the lock does the folder stand still
     names, n_new = settled_songs(args, run, present)
-    corpus = workers.in_turn(lambda: corpora.open_corpus(args.vectors_dir, names, config, run.path / "cache"))
+    if args.tensorboard and workers.chief:
+        from sound_eval import board
+
+        board.check(run.path / "tensorboard")
+    corpus = workers.in_turn(lambda: corpora.open_corpus(args.vectors_dir, names, config, run.cache_path, is_own=run.exists()))
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
 
     from sound_eval import training  # TensorFlow, after everything that can be said without it
@@ -203,20 +225,18 @@ def main():
     """Train as the command line says."""
     began = time.monotonic()
     args = parse_arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C it ends at once while there is nothing to save
+    signal.signal(signal.SIGTERM, sound_eval.interrupts.on_signal)  # like Ctrl-C it ends at once while there is nothing to save
     run = RunFolder(args.run_dir)
-    if is_inside(args.run_dir, args.vectors_dir):
-        raise InputError(f"{args.run_dir}: lies in the log-mel tree {args.vectors_dir}, and its files would be taken for songs; give one outside")
+    check_places(args.run_dir, args.vectors_dir)
     present = corpora.list_songs(args.vectors_dir)
     config = settled_config(args, run)
     quiet_tensorflow()
     workers = distribution.join(config.USE_GPU)
     with run.beginning() if workers.chief else nullcontext():
         names, corpus, trainer = begin(args, run, workers, present, config)
-    epoch = train(args, run, trainer, corpus, Stop(began + args.max_minutes * 60 if args.max_minutes else float("inf")))
+    epoch = train(args, run, trainer, corpus, Stop(began, args.max_minutes))
     if not epoch:
-        print("stopped before the first step: nothing to save")
-        return 1
+        raise InputError(f"{run.path}: stopped before the first step, so there is nothing to save")
     print(f"{run.path}: {len(names)} song vectors after epoch {epoch} in {run.vectors_path(epoch).name}, songs in music_list.txt")
     print_next("python", "static_web_viewer/display_vector_data.py", args.run_dir, "AUDIO_DIR", "METADATA.csv", "MAP_DIR")
     return 0

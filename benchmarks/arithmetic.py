@@ -7,13 +7,13 @@ without the subtraction. Prints two tables in Markdown.
 Unrelated: the same count for the mix of another pair, which says how often a sum is nearer merely because it is a sum.
 Ranks are over all songs of the run but the ones in the question; the mix itself counts as one of them where it is looked for.
 """
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from sound_eval.cli import InputError, Progress, run_main

@@ -4,6 +4,8 @@ Vectors are planted groups, positions are given, so that only the page is measur
 picture of the map, `ready` until distances can be asked for, `recolour` from a click to the end of the work that it caused
 with colour by distance, `frame` the median time between two frames while the map is dragged.
 """
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import shutil
 import subprocess
@@ -12,7 +14,6 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from playwright.sync_api import sync_playwright
 

@@ -3,6 +3,8 @@
 The corpus holds songs cut into clips, with a column that names the song and one that names what songs have in common. Vectors are
 kept in OUT_DIR/vectors and made only where they are missing, so a benchmark can be run in parts. Hand-made features are z-scored.
 """
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import json
 import subprocess
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import rivals
 
@@ -22,16 +23,18 @@ from sound_eval.cli import InputError, run_main
 from sound_eval.config import read_config
 from sound_eval.labelled import LabelledSongs
 from sound_eval.metadata import read_joined
+from sound_eval.outputs import check_outputs, write_outputs
 from sound_eval.pooling import pool_tree
 from sound_eval.run_folder import RunFolder
 from sound_eval.scores import five_scores
-from sound_eval.trees import audio_name, load_array, save_array, save_text
+from sound_eval.trees import audio_name, load_array, save_array
 from sound_eval.untrained import untrained_vectors
 
 EXAMPLE = """\
-example:
-  python benchmarks/quality.py corpus/audio corpus_vectors/ corpus/metadata.csv bench_out/quality --song song --label album
+example, on your own files:
+  python benchmarks/quality.py corpus/audio bench_out/vectors corpus/metadata.csv bench_out/quality --song song --label album
 """
+KIND = "scores"  # of the outputs
 TRAINER = Path(__file__).resolve().parent.parent / "spectrogram_doc2vec.py"
 
 
@@ -84,9 +87,10 @@ def train(setup, minutes, seed):
     command += ["--config", setup.args.config] if setup.args.config else []
     if not run.exists():
         subprocess.run(list(map(str, command)), check=True)
-    if run.music_list() != setup.songs.names:
+    after = run.snapshot()
+    if after.names != setup.songs.names:
         raise InputError(f"{run.path}: was trained on other songs; give another OUT_DIR")
-    return run.vectors()
+    return after.vectors
 
 
 def systems(minutes):
@@ -171,12 +175,14 @@ def evaluate(setup):
 def main():
     """Make vectors, score them, write the table and the picture."""
     args = parse_args()
+    outputs = [args.out / f"quality.{suffix}" for suffix in ("md", "json", "png")]
+    check_outputs(dict.fromkeys(outputs, KIND), [args.metadata])
     names = corpora.list_songs(args.vectors_dir)
     results = evaluate(Setup(args, LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata))))
-    save_text(args.out / "quality.md", table(results))
-    save_text(args.out / "quality.json", json.dumps(results, indent=1) + "\n")
+    contents = [table(results).encode(), (json.dumps(results, indent=1) + "\n").encode()]
     ours = [name for name in results if name.startswith("sound-eval")]
-    figures.save(args.out / "quality.png", figures.strips, results, list(next(iter(results.values()))[0]), ours)
+    contents.append(figures.picture("quality.png", figures.strips, results, list(next(iter(results.values()))[0]), ours))
+    write_outputs(dict(zip(outputs, contents, strict=True)), KIND)
     print(f"\n{table(results)}\nwrote {args.out}/quality.md, quality.json, quality.png")
 
 

@@ -7,6 +7,8 @@ decoding alone: libsndfile reads every file in blocks, in as many processes; not
 Files that a route cannot read are left out of its work and counted. Prints a table in Markdown, with wall seconds and with
 the processor seconds of all its processes, which other programs on the machine disturb less.
 """
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import multiprocessing
 import os
@@ -23,7 +25,6 @@ from pathlib import Path
 # One thread for each process of librosa's, as for ours: with two they take turns on the cores. Read when NumPy is imported.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from sound_eval.audio_folder import AudioFolder
@@ -35,7 +36,7 @@ from sound_eval.spectrify import log_mel_of_file
 FORK = multiprocessing.get_context("fork")
 SCRIPT = Path(__file__).resolve().parent.parent / "spectrify_all.py"
 EXAMPLE = """example:
-  python benchmarks/spectrify.py music/ --processes 2"""
+  python benchmarks/spectrify.py example_input/ --processes 2"""
 
 
 def run_ours(links, out, processes, config_path):

@@ -4,28 +4,28 @@ Processor time, unlike wall time, does not count what other programs do meanwhil
 take turns over the same files of AUDIO_DIR, five times, and the best of each counts. Prints a table in Markdown; the variant in
 use stands first.
 """
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # as in spectrify_all.py
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import soundfile
 import soxr
 from scipy.fft import irfft, rfft
 
-from sound_eval import decode, melspec
+from sound_eval import melspec, mixing, routes
 from sound_eval.audio_folder import AudioFolder
 from sound_eval.cli import InputError, Progress, run_main
 from sound_eval.config import read_config
 from sound_eval.spectrify import log_mel_of_file, log_mel_parameters
 
 EXAMPLE = """example:
-  python benchmarks/spectrify_steps.py music/ --files 15"""
+  python benchmarks/spectrify_steps.py example_input/ --files 15"""
 ROUNDS = 5
 NEW_RATE = 16000  # Hz
 
@@ -58,31 +58,31 @@ def dense_bands(spectra, parameters):
 
 def with_sizes(values, frames, function):
     """Run `function` with other block sizes."""
-    before = decode.BLOCK_VALUES, melspec.BLOCK_FRAMES
-    decode.BLOCK_VALUES, melspec.BLOCK_FRAMES = values, frames
+    before = routes.BLOCK_VALUES, melspec.BLOCK_FRAMES
+    routes.BLOCK_VALUES, melspec.BLOCK_FRAMES = values, frames
     try:
         function()
     finally:
-        decode.BLOCK_VALUES, melspec.BLOCK_FRAMES = before
+        routes.BLOCK_VALUES, melspec.BLOCK_FRAMES = before
 
 
 def steps(paths, config):
     """(step, variant, function over all files) for every measurement."""
     stereo = [soundfile.read(path, dtype="float32", always_2d=True) for path in paths]
-    mono = [(decode.mean_of_channels(samples), rate) for samples, rate in stereo]
+    mono = [(mixing.mean_of_channels(samples), rate) for samples, rate in stereo]
     parameters = log_mel_parameters(config)
     signals = [soxr.resample(samples, rate, config.SAMPLERATE) for samples, rate in mono]
     views = [np.lib.stride_tricks.sliding_window_view(signal, config.FFT_SIZE)[:: config.hop][:64] for signal in signals]
     windows = [np.ascontiguousarray(view * melspec.hann(config.FFT_SIZE)) for view in views]
     spectra = [rfft(window, axis=1) for window in windows]
     sparse = melspec.sparse_bands(parameters["n_mels"], parameters["fft_size"], parameters["samplerate"])
-    values, frames = decode.BLOCK_VALUES, melspec.BLOCK_FRAMES
+    values, frames = routes.BLOCK_VALUES, melspec.BLOCK_FRAMES
     return [
         ("decode (libsndfile)", "float32, blocks of 65536", lambda: [read_blocks(path, 1 << 16) for path in paths]),
         ("", "float32, blocks of 4096", lambda: [read_blocks(path, 1 << 12) for path in paths]),
         ("", "float32, the whole file", lambda: [read_blocks(path, 1 << 22) for path in paths]),
         ("", "int16, blocks of 65536", lambda: [read_blocks(path, 1 << 16, "int16") for path in paths]),
-        ("mean of channels", "sum of columns", lambda: [decode.mean_of_channels(samples) for samples, _ in stereo]),
+        ("mean of channels", "sum of columns", lambda: [mixing.mean_of_channels(samples) for samples, _ in stereo]),
         ("", "numpy.mean", lambda: [samples.mean(axis=1) for samples, _ in stereo]),
         ("resample", "soxr HQ, mono", lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in mono]),
         ("", "soxr HQ, before the mean", lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in stereo]),

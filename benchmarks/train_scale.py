@@ -4,13 +4,13 @@ The songs share one pool of noise, each a stretch of it, so a million songs need
 as large as in earnest. A row is one A and one B; a step of n rows scores n * n pairs, so larger batches cost more per row and learn more from
 it. Compilation is left out. Prints two tables in Markdown.
 """
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from sound_eval.cli import quiet_tensorflow, run_main

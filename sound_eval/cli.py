@@ -5,17 +5,26 @@ Conventions
 What a user can cause raises `InputError` (or an `OSError` of the system's own); `run_main` prints it as one line
 `error: ...` on stderr and exits 1. Everything else is a defect and keeps its traceback.
 Progress goes to stderr: a live bar on a terminal, a plain line every `PIPE_SECONDS` on a pipe. Results go to stdout.
+A program that runs a script and wants to show how far it is gives it the writing end of
+a pipe, whose number is in the environment variable `PROGRESS_FD`: there comes a line of
+JSON, `{"what": ..., "done": ..., "total": ..., "note": ...}`, now and then.
 """
 import argparse
+import json
 import os
 import shlex
+import shutil
 import sys
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 
+from sound_eval import interrupts
+
 PIPE_SECONDS = 5.0  # time between two progress lines when stderr is not a terminal
-EXIT_INTERRUPTED = 130  # the shell's convention for Ctrl-C: 128 + SIGINT
+PROGRESS_FD = "SOUND_EVAL_PROGRESS_FD"
+TELL_SECONDS = 0.2  # time between two lines on that pipe
 
 
 class InputError(ValueError):
@@ -27,15 +36,18 @@ def run_main(main):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
-        sys.exit(main())
+        with interrupts.working():
+            status = main()
+            sys.stdout.flush()
+        sys.exit(status)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has seen enough
         sys.exit(1)
     except (InputError, OSError) as error:
         sys.exit(f"error: {one_line(error)}")
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        interrupts.say_interrupted()
+        sys.exit(interrupts.EXIT_INTERRUPTED)
 
 
 def one_line(error):
@@ -57,8 +69,35 @@ def warn(message):
 
 
 def print_next(*command):
-    """Print the command to type next, quoted for the shell."""
-    print("next:", shlex.join(str(part) for part in command), flush=True)
+    """Print the command to type next, quoted for the shell.
+
+    `python` and the script behind it are named as they can be typed in the current folder.
+    """
+    program, *arguments = map(str, command)
+    if program == "python":
+        program, arguments = this_python(), [beside_this_script(arguments[0]), *arguments[1:]]
+    print("next:", shlex.join([program, *arguments]), flush=True)
+
+
+def this_python():
+    """What to type for the Python that runs: `python` where that leads to it, else its path."""
+    found = shutil.which("python")
+    if found and os.path.abspath(found) == os.path.abspath(sys.executable):
+        return "python"
+    return shortest(sys.executable)
+
+
+def beside_this_script(name):
+    """A script of the checkout, `name` from its root, as it can be typed in the current folder."""
+    return shortest(Path(__file__).resolve().parent.parent / name)
+
+
+def shortest(path):
+    """A path relative to the current folder where it lies in there, else absolute."""
+    path, here = Path(os.path.abspath(path)), Path.cwd()
+    # Everything lies in the root, and is found there from anywhere.
+    is_inside = path.is_relative_to(here) and here != Path(here.anchor)
+    return str(path.relative_to(here) if is_inside else path)
 
 
 def seed_number(text):
@@ -66,6 +105,24 @@ def seed_number(text):
     if not (text.isascii() and text.isdecimal() and int(text) < 1 << 32):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {(1 << 32) - 1}")
     return int(text)
+
+
+class Listener:
+    """The program that wants to know how far this one is, if there is one."""
+
+    def __init__(self):
+        self.pipe = int(os.environ.get(PROGRESS_FD, -1))
+        self.last = ("", 0.0)
+
+    def tell(self, what, done, total, note="", force=False):
+        """`done` of `total` items of `what`; little is sent where much is told."""
+        now = time.monotonic()
+        name, last = self.last
+        if self.pipe < 0 or (name == what and not force and now - last < TELL_SECONDS):
+            return
+        self.last = (what, now)
+        line = json.dumps({"what": what, "done": done, "total": total, "note": note})
+        os.write(self.pipe, line.encode() + b"\n")
 
 
 class Progress:
@@ -83,6 +140,8 @@ class Progress:
         self.done = 0
         self.start = self.last_line = time.monotonic()
         self.note = ""
+        self.listener = Listener()
+        self.listener.tell(what, 0, total)
         options = {"dynamic_ncols": True, "delay": delay, "leave": not delay}
         self.bar = tqdm(total=total, unit=unit, desc=what, file=self.stream, **options) if self.stream.isatty() else None
 
@@ -90,6 +149,7 @@ class Progress:
         """`count` more items are done, perhaps none; `note` is shown behind the figures."""
         self.done += count
         self.note = note
+        self.listener.tell(self.what, self.done, self.total, note)
         if self.bar is not None:
             self.bar.set_postfix_str(note, refresh=not count)
             self.bar.update(count)
@@ -115,5 +175,6 @@ class Progress:
         return self
 
     def __exit__(self, *exc):
+        self.listener.tell(self.what, self.done, self.total, self.note, force=True)
         if self.bar is not None:
             self.bar.close()

@@ -1,11 +1,14 @@
 """What scripts show at the terminal while they work."""
 import argparse
 import io
+import json
+import os
 import time
 
 import pytest
 
-from sound_eval.cli import Progress, seed_number
+from sound_eval.cli import PROGRESS_FD, Progress, seed_number
+from sound_eval.monitor import Asked, Monitor
 
 
 class Terminal(io.StringIO):
@@ -25,6 +28,58 @@ def test_a_bar_with_a_delay_shows_only_what_takes_longer_and_goes_again(delay, s
     written = terminal.getvalue()
     assert ("reading" in written) == shown
     assert written.endswith("\n" if shown and not delay else "\r" if shown else "")
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What scripts tell the program that runs them: a function that gives the lines so far."""
+    reading, writing = os.pipe()
+    monkeypatch.setenv(PROGRESS_FD, str(writing))
+    yield lambda: [json.loads(line) for line in os.read(reading, 1 << 16).splitlines()]
+    os.close(reading)
+    os.close(writing)
+
+
+def test_the_program_that_runs_a_script_is_told_how_far_it_is(told):
+    with Progress(1000, "song", "reading", io.StringIO()) as progress:
+        for _ in range(1000):
+            progress.update(1, "a note")
+    lines = told()
+    assert lines[0] == {"what": "reading", "done": 0, "total": 1000, "note": ""}
+    assert lines[-1] == {"what": "reading", "done": 1000, "total": 1000, "note": "a note"}
+    assert len(lines) < 20  # little is sent where much is told
+
+
+def monitor_after(asked, seconds, rows, monkeypatch):
+    """The line of a Monitor in its third epoch, `rows` of 100 of it done, so many seconds after the training began."""
+    stream = io.StringIO()
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    monitor = Monitor(100, 1, asked, stream)
+    monitor.start_epoch(3)
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + seconds)
+    monitor.chunk(rows, 0.25)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        (Asked(), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s\n"),
+        (Asked(minutes=10, began=910.0), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 2.0 of 10 minutes\n"),
+        (Asked(minutes=0.5, began=1015.0), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 0.25 of 0.5 minutes\n"),
+        (Asked(epochs=5, first=1), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 1 of 5 epochs\n"),
+        (Asked(10, 5, 910.0, 1), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 2.0 of 10 minutes, 1 of 5 epochs\n"),
+    ],
+)
+def test_a_training_shows_what_is_done_of_what_was_asked(asked, shown, monkeypatch):
+    assert monitor_after(asked, 30, 60, monkeypatch) == shown
+
+
+@pytest.mark.parametrize(("asked", "share"), [(Asked(10, began=910.0), 0.2), (Asked(epochs=5, first=1), 0.32), (Asked(10, 5, 910.0, 1), 0.32)])
+def test_a_training_tells_its_share(asked, share, monkeypatch, told):
+    monitor_after(asked, 30, 60, monkeypatch)
+    (line,) = told()
+    assert (line["what"], line["done"], line["total"]) == ("training", share, 1)
 
 
 @pytest.mark.parametrize("text", ["-1", "4294967296", "1.5", "x", "", "²"])

@@ -5,13 +5,16 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from map_browser import data_of
 
 from sound_eval.config import read_config
 
@@ -100,10 +103,10 @@ def test_its_cluster_stands_beside_its_labels(walk, song):
 
 def test_the_map_holds_it_in_its_row_with_its_sound(walk, song):
     here, _ = walk
-    text = (here / "map" / "data" / "songs.js").read_text(encoding="ascii")
+    text = (data_of(here / "map") / "songs.js").read_text(encoding="ascii")
     songs = json.loads(text.split(", ", 1)[1].rsplit(");", 1)[0])
     assert songs["names"][ROW] == song["filename"]
-    assert len(np.load(here / "map" / "data" / "positions.npy", allow_pickle=False)) == 15
+    assert len(np.load(data_of(here / "map") / "positions.npy", allow_pickle=False)) == 15
     copies = [path for path in (here / "map" / "audio").rglob("*") if path.name == Path(song["filename"]).name]
     assert (here / "music" / song["filename"]).read_bytes() in [path.read_bytes() for path in copies]
 
@@ -127,34 +130,142 @@ def test_each_stage_says_what_comes_next(walk):
 # ---- the demo ----
 
 
+EVERY_LINE = "import demo_stages, runpy; demo_stages.PIPE_SECONDS = 0; runpy.run_path(sys.argv[0], run_name='__main__')"
+
+
 @pytest.fixture(scope="module")
 def demo(audio_folder, labels_csv, tmp_path_factory, run_script):
-    """The demo on a person's own folder, first without and then with labels; what it printed, and where it wrote."""
+    """The demo on a person's own folder, first without and then with labels: both CompletedProcess, and where it wrote.
+
+    The first shows every progress, not only now and then.
+    """
     out = tmp_path_factory.mktemp("demos")
-    arguments = (f"{audio_folder}/", "--max-minutes", 0.4, "--out", out)
-    first = run_script("tools/demo.py", *arguments).stdout
-    second = run_script("tools/demo.py", *arguments, "--labels", labels_csv).stdout
+    arguments = list(map(str, (f"{audio_folder}/", "--max-minutes", 0.4, "--out", out)))
+    script = str(REPO / "tools" / "demo.py")
+    code = f"import sys; sys.argv = {[script, *arguments]!r}; sys.path.insert(0, {str(REPO / 'tools')!r}); import _repo_root; {EVERY_LINE}"
+    first = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=600)
+    assert first.returncode == 0, first.stderr
+    (out / folder_of_demo(out).name / ".sound-eval.jsonl").unlink()  # a former version wrote none
+    second = run_script("tools/demo.py", *arguments, "--labels", labels_csv)
     return first, second, out
 
 
-def test_the_demo_scores_beside_chance_and_ends_with_the_map(demo):
-    for printed in demo[:2]:
-        assert "chance" in printed and "song vectors" in printed and "NMI" in printed
-        page = Path(printed.splitlines()[-1])
+def folder_of_demo(out):
+    (folder,) = out.iterdir()
+    return folder
+
+
+def test_the_demo_shows_a_line_for_each_stage_and_no_more(demo):
+    first, second, _ = demo
+    stages = (("labels", "log-mel", "training", "classifier", "clusters", "map"), ("log-mel", "training", "classifier", "clusters", "map"))
+    for done, names in zip((first, second), stages, strict=True):
+        lines = done.stdout.split("\n\n")[0].splitlines()
+        assert [line.split()[:2] for line in lines] == [[f"{i}/{len(names)}", name] for i, name in enumerate(names, 1)]
+        assert all(re.search(r", \d+ s$", line) for line in lines)
+        assert "next:" not in done.stdout + done.stderr
+    assert "log-mel      24 songs, 0.05 h of audio" in first.stdout and "log-mel      24 songs, nothing new" in second.stdout
+    assert "labels       24 files, 2 values of 'folder'" in first.stdout and "3 values of 'genre'" in second.stdout
+
+
+def test_the_demo_ends_with_the_results_and_the_map(demo):
+    for done in demo[:2]:
+        *_, results, last = done.stdout.split("\n\n")
+        assert [line.split("   ")[0] for line in results.splitlines()] == [
+            "accuracy on held-out songs", "clusters agree with labels", "songs to be heard", "trust of the map",
+        ]  # fmt: skip
+        page = Path(last.splitlines()[-1])
         assert page.name == "index.html" and page.is_file()
 
 
-def test_the_demo_takes_folders_as_labels_unless_given_better(demo):
-    assert "label 'folder': 2 values, 24 songs" in demo[0]
-    assert "label 'genre': 3 values, 24 songs" in demo[1]
+def test_the_results_are_those_of_the_scripts(demo):
+    _, second, out = demo
+    folder = folder_of_demo(out)
+    scores = {result["name"]: result["scores"] for result in json.loads((folder / "report" / "report.json").read_text())["results"]}
+    shown = re.search(r"held-out songs +(\S+) by genre; chance (\S+), log-mel mean \+ deviation (\S+)\n", second.stdout).groups()
+    names = ("song vectors", "chance", "log-mel mean + deviation")
+    assert shown == tuple(f"{scores[name]['accuracy']:.3f}" for name in names)
+    ours, random = re.search(r"NMI (\S+); (\S+) at random", second.stdout).groups()
+    log = (folder / "log.txt").read_text(encoding="utf-8")
+    assert re.findall(r"^NMI +(\S+) +(\S+)$", log, re.M)[-1] == (ours, random)
+    assert "songs to be heard            24 of 24\n" in second.stdout
+    assert 0 < float(re.search(r"trust of the map +(\S+) ", second.stdout)[1]) <= 1
+
+
+def test_the_log_has_what_the_scripts_printed_and_is_named(demo):
+    _, second, out = demo
+    path = folder_of_demo(out) / "log.txt"
+    assert f"what they printed is in {path}\n" in second.stdout
+    log = path.read_text(encoding="utf-8")
+    scripts = re.findall(r"^\$ python (\S+)", log, re.M)
+    assert scripts[0] == "process_results/labels_from_tags.py" and len(scripts) == 11
+    assert "label 'folder': 2 values, 24 songs" in log and "label 'genre': 3 values, 24 songs" in log
+    assert "skipped 0" in log and "done 0, skipped 24" in log and "next: " in log
+
+
+def test_the_bar_of_the_demo_moves_within_every_stage(demo):
+    first, _, _ = demo
+    lines = re.findall(r"^(\d+) % of all, (\d)/6 (\S+?)(?:: (.*))?$", first.stderr, re.M)
+    shares = [int(share) for share, *_ in lines]
+    assert shares[0] == 0 and shares[-1] == 100 and shares == sorted(shares)
+    stages = {name: {what.split(",")[0] for _, _, stage, what in lines if stage == name} for name in ("labels", "log-mel", "classifier", "map")}
+    assert stages["labels"] >= {"reading tags"}
+    assert any("h of audio" in what for what in stages["log-mel"])
+    assert stages["classifier"] >= {"reading log-mel", "vectors from random weights", "classifying"}
+    assert stages["map"] >= {"t-SNE", "audio", "spectrograms", "true neighbours"}
+    assert any("of 0.4 minutes" in what for _, _, stage, what in lines if stage == "training")
+
+
+def test_the_demo_goes_on_in_a_folder_of_a_former_version_and_keeps_what_it_does_not_know(demo):
+    (folder,) = demo[2].iterdir()
+    for name in ("sphere_kmeans.png", "sphere_kmeans.csv"):
+        kept = folder / name.replace(".", ".kept.")
+        assert (folder / name).is_file() and kept.is_file()
+        assert f"{name}: is not as this version made it; kept as {kept.name}" in demo[1].stderr
+    assert "genre" not in rows_of(folder / "sphere_kmeans.kept.csv")[0] or rows_of(folder / "sphere_kmeans.kept.csv")[0]["genre"] == ""
 
 
 def test_the_demo_goes_on_where_it_stopped(demo):
-    first, second, out = demo
-    (folder,) = out.iterdir()
-    assert "skipped 0" in first and re.search(r"done 0, skipped 24", second)
-    epochs = sorted(int(path.stem.removeprefix("vector_at_")) for path in (folder / "outs").glob("vector_at_*.npy"))
-    assert len(epochs) >= 2 and epochs[-1] == int((folder / "outs" / "epoc_num.txt").read_text())
+    _, second, out = demo
+    outs = folder_of_demo(out) / "outs"
+    epochs = sorted(int(path.stem.removeprefix("vector_at_")) for path in outs.glob("vector_at_*.npy"))
+    assert len(epochs) >= 2 and epochs[-1] == int((outs / "epoc_num.txt").read_text())
+    assert re.search(r"training +\d+ epochs? more, cost", second.stdout)
+
+
+def test_files_that_failed_and_errors_are_shown(audio_folder, tmp_path, run_script):
+    music = tmp_path / "music"
+    music.mkdir()
+    shutil.copy(sorted(audio_folder.rglob("*.wav"))[0], music / "one.wav")
+    (music / "broken.mp3").write_bytes(b"no sound " * 100)
+    (tmp_path / "labels.csv").write_text("filename,genre\none.wav,folk\n")
+    done = run_script("tools/demo.py", music, "--labels", tmp_path / "labels.csv", "--out", tmp_path / "demo", check=False)
+    log = folder_of_demo(tmp_path / "demo") / "log.txt"
+    assert done.returncode == 1
+    assert re.search(r"^1/5 log-mel +1 songs, .*, 1 FAILED, ", done.stdout)
+    assert "\nwarning: 1 files failed; " in f"\n{done.stderr}" and "failures.csv says why" in done.stderr
+    assert "holds one song only" in done.stderr  # the trainer's own error line
+    assert done.stderr.endswith(f"error: spectrogram_doc2vec.py stopped with exit status 1; all that it printed is in {log}\n")
+    assert "holds one song only" in log.read_text()
+
+
+@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False)])
+def test_an_interrupted_demo_keeps_what_is_done(audio_folder, labels_csv, tmp_path, number, to_all):
+    command = [sys.executable, REPO / "tools" / "demo.py", audio_folder, "--labels", labels_csv, "--max-minutes", 5, "--out", tmp_path]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    process = subprocess.Popen(list(map(str, command)), **options)
+    while not list(tmp_path.glob("*/log.txt")) or "24 songs, " not in folder_of_demo(tmp_path).joinpath("log.txt").read_text():
+        assert process.poll() is None
+        time.sleep(0.1)
+    while not re.search("rows/s", folder_of_demo(tmp_path).joinpath("log.txt").read_text()):
+        assert process.poll() is None
+        time.sleep(0.1)
+    (os.killpg if to_all else os.kill)(process.pid, number)
+    messages = process.communicate(timeout=120)[1]
+    assert process.returncode == 130
+    assert "stopping; once more to stop at once\n" in messages
+    assert messages.endswith("stopped at 2/5 training; what is done is kept, and the same command goes on from there\ninterrupted\n")
+    outs = folder_of_demo(tmp_path) / "outs"
+    assert np.load(outs / f"vector_at_{(outs / 'epoc_num.txt').read_text().strip()}.npy", allow_pickle=False).shape == (24, 80)
 
 
 def test_demos_of_folders_with_one_name_do_not_meet(tmp_path, monkeypatch):
@@ -186,7 +297,7 @@ def programs(tmp_path):
     """A PATH with nothing but `sh`, `env` and what a test puts there, and a way to run the installer on it."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("sh", "env", "cat", "chmod"):
+    for name in ("sh", "env", "cat", "chmod", "mktemp", "rm"):
         (folder / name).symlink_to(shutil.which(name))
 
     def install(*names):
@@ -215,17 +326,29 @@ def test_without_rights_the_command_to_type_is_printed(programs):
 def test_root_installs_through_apt_get(programs):
     folder, install = programs
     write_program(folder / "id", "echo 0")
-    write_program(folder / "apt-get", f'echo "apt-get $*"; if [ "$1" = install ]; then cat /dev/null > {folder}/sox; chmod 755 {folder}/sox; fi')
+    called = folder / "called"
+    making = f'if [ "$1" = install ]; then cat /dev/null > {folder}/sox; chmod 755 {folder}/sox; fi'
+    write_program(folder / "apt-get", f'echo "apt-get $*" >> {called}; echo "Get:1 http://long"; {making}')
     done = install("sox")
-    assert done.returncode == 0, done.stderr
-    assert re.findall(r"^apt-get (update|install).*$", done.stdout, re.M) == ["update", "install"]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "missing: sox\n"  # not what apt-get says
+    assert re.findall(r"^apt-get (update|install).*$", called.read_text(), re.M) == ["update", "install"]
+
+
+def test_what_apt_get_says_of_an_error_is_shown(programs):
+    folder, install = programs
+    write_program(folder / "id", "echo 0")
+    write_program(folder / "apt-get", 'echo "E: Unable to locate package sox"; exit 100')
+    done = install("sox")
+    assert done.returncode == 1
+    assert done.stderr.startswith("E: Unable to locate package sox\nerror: exit status 100 of: ")
 
 
 def test_an_installation_that_brings_nothing_is_an_error(programs):
     folder, install = programs
     write_program(folder / "brew", 'echo "brew $*"')
     done = install("sox")
-    assert "brew install sox" in done.stdout
+    assert "brew install sox" in done.stderr
     assert done.returncode == 1 and "still missing" in done.stderr
 
 

@@ -27,7 +27,7 @@ def music(tmp_path_factory, run_script):
 
 
 def test_every_row_is_a_file_and_every_file_a_row(music):
-    files = {path.relative_to(music).as_posix() for path in music.rglob("*") if path.is_file()} - {"labels.csv"}
+    files = {path.relative_to(music).as_posix() for path in music.rglob("*") if path.is_file() and not path.name.startswith(".")} - {"labels.csv"}
     rows = read_labels(music)
     assert list(rows[0]) == ["filename", "genre", "title", "citation"]
     assert {row["filename"] for row in rows} == files
@@ -88,6 +88,23 @@ def test_a_folder_with_other_labels_is_left_alone(music, run_script):
     done = run_script("make_example_music.py", music, "--pieces", 2, check=False)
     assert done.returncode == 1 and "another collection" in done.stderr and done.stderr.count("\n") == 1
     assert (music / "labels.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("theirs", ["labels.csv", "piece"])
+def test_nothing_of_a_users_own_music_is_touched_or_called_ours(music, run_script, tmp_path, theirs):
+    own = tmp_path / (theirs if theirs == "labels.csv" else read_labels(music)[3]["filename"])
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("mine")
+    done = run_script("make_example_music.py", tmp_path, *ARGUMENTS, check=False)
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {own}: ") and done.stderr.count("\n") == 1
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own] and own.read_text() == "mine"
+
+
+def test_a_collection_of_a_former_version_without_a_record_goes_on(run_script, tmp_path):
+    small = ("--styles", 1, "--pieces", 2, "--seconds", 5)
+    run_script("make_example_music.py", tmp_path, *small)
+    (tmp_path / ".sound-eval.jsonl").unlink()
+    assert "0 pieces, 2 were there" in run_script("make_example_music.py", tmp_path, *small).stdout
 
 
 @pytest.mark.parametrize("options", [("--styles", 0), ("--styles", 9), ("--seconds", 1), ("--pieces", 0), ("--seconds", "nan")])

@@ -173,9 +173,35 @@ def test_a_missing_folder_is_one_line_and_no_traceback(name, help_text, run_scri
     assert re.search(r"(^|\n)(\S+: )?error: [^\n]+\n?$", done.stderr), done.stderr
 
 
-def test_next_commands_are_quoted_for_the_shell(capsys):
-    print_next("python", "x.py", "my music/ü")
-    assert capsys.readouterr().out == "next: python x.py 'my music/ü'\n"
+@pytest.mark.parametrize("path", SCRIPTS)
+def test_scripts_take_ctrl_c_over_before_anything_else(path):
+    first = next(node for node in ast.parse((REPO / path).read_text(encoding="utf-8")).body if not isinstance(node, ast.Expr))
+    assert ast.unparse(first) == ("import _repo_root" if "/" in path else "import sound_eval.interrupts")
+
+
+@pytest.mark.parametrize("folder", FOLDERS[1:])
+def test_repo_root_does_so_too(folder):
+    body = ast.parse((REPO / folder / "_repo_root.py").read_text(encoding="utf-8")).body
+    assert list(map(ast.unparse, body[-1:])) == ["import sound_eval.interrupts"]
+    light = {"os", "sys", "_signal", "atexit", "sound_eval.interrupts"}
+    files = (REPO / folder / "_repo_root.py", REPO / "sound_eval" / "interrupts.py")
+    assert {name for path in files for name, _ in imports(path)} <= light
+
+
+def test_next_commands_can_be_typed_where_one_is(capsys, monkeypatch, tmp_path):
+    (tmp_path / "python").symlink_to(sys.executable)
+    commands = []
+    for folder, path in ((REPO, ""), (REPO.parent, ""), (tmp_path, str(tmp_path))):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PATH", path)
+        monkeypatch.setattr(sys, "executable", f"{tmp_path}/python" if path else "/opt/some python")
+        print_next("python", "tools/x.py", "my music/ü")
+        commands.append(capsys.readouterr().out)
+    assert commands == [
+        "next: '/opt/some python' tools/x.py 'my music/ü'\n",
+        f"next: '/opt/some python' {REPO.name}/tools/x.py 'my music/ü'\n",
+        f"next: python {REPO}/tools/x.py 'my music/ü'\n",
+    ]
 
 
 # ---- README, configs, pictures, page ----

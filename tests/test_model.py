@@ -207,8 +207,8 @@ def test_n_plus_n_epochs_equal_2n(corpus):
 
 
 def test_an_exploding_cost_is_an_error(corpus):
-    trainer = trainer_of(corpus, ADAM_learning_rate=1e20)
-    with pytest.raises(training.InputError, match=r"cost is (nan|inf).*ADAM_learning_rate 1e\+20"):
+    trainer = trainer_of(corpus, ADAM_learning_rate=1e6)
+    with pytest.raises(training.InputError, match=r"cost is (nan|inf).*ADAM_learning_rate"):
         for epoch in range(1, 4):
             run(trainer, epoch)
 

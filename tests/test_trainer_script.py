@@ -35,7 +35,7 @@ def start(tree, run, config, *args):
     return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=180):
     """Wait until `condition()` holds."""
     end = time.monotonic() + seconds
     while not condition():
@@ -60,7 +60,7 @@ def assert_complete(path, n_songs=12):
 def test_epochs_then_the_same_command_resumes_exactly(tree, config, tmp_path):
     whole, part = tmp_path / "whole", tmp_path / "part"
     done = run_script(SCRIPT, f"{tree}/", whole, f"--config={config}", "--epochs=4")
-    assert "vector_at_4.npy" in done.stdout and "next: python static_web_viewer/display_vector_data.py" in done.stdout
+    assert "vector_at_4.npy" in done.stdout and f"{REPO}/static_web_viewer/display_vector_data.py" in done.stdout.split("next: ")[1]
     for _ in range(2):
         run_script(SCRIPT, tree, f"{part}/", f"--config={config}", "--epochs", "2")
     assert_complete(whole)
@@ -84,18 +84,84 @@ def test_a_signal_saves_and_ends_well(tree, config, tmp_path, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_songs_are_read_ends_at_once(tree, config, tmp_path, number):
-    os.mkfifo(tree / "zzz.npy")  # whose reading never ends
-    run = tmp_path / "run"
-    process = start(tree, run, config)
-    wait_for(lambda: (run / "cache").is_dir())
-    time.sleep(0.5)
+def test_a_signal_while_songs_are_read_ends_at_once(tree, tmp_path, number):
+    process, run = start_reading(tree, tmp_path)
     process.send_signal(number)
     try:
         assert process.wait(20) == 130
     finally:
         process.kill()
-    assert run.with_suffix(".log").read_text() == "interrupted\n" and not run.exists()
+    assert run.with_suffix(".log").read_text().endswith("interrupted\n") and not run.exists()
+
+
+def start_reading(tree, tmp_path):
+    """The script while it reads songs, for a minute or so, and its run folder."""
+    frames, run = planted_song(0, 0, 1_000_000), tmp_path / "run"
+    for number in range(4):
+        np.save(tree / f"long {number}.npy", frames)
+    process = start(tree, run, write_config(tmp_path / "textures.yaml", TEXTURE_SECONDS=2, TEXTURE_STEP_SECONDS=1))
+    wait_for(lambda: (run / "cache" / "inputs.npy").is_file())
+    time.sleep(0.5)
+    return process, run
+
+
+def test_ctrl_c_in_a_first_start_takes_away_only_what_it_made(tree, tmp_path):
+    process, run = start_reading(tree, tmp_path)
+    for name in ("labels.csv", "map/index.html", "config.yaml", "cache/notes.txt"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_text("mine")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    assert left == {"labels.csv", "map/index.html", "config.yaml", "cache/notes.txt"}
+
+
+def test_a_killed_first_start_is_taken_up(tree, config, tmp_path):
+    process, run = start_reading(tree, tmp_path)
+    process.kill()
+    process.wait()
+    for path in tree.glob("long*.npy"):
+        path.unlink()
+    run_script(SCRIPT, tree, run, f"--config={config}", "--epochs=1")
+    assert_complete(run)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "vector_at_1.npy", "cache/inputs.npy", "weights/weights_at_1.npz", "tensorboard/vectors.tsv"])
+def test_files_of_the_users_in_a_new_run_folder_are_refused(tree, config, tmp_path, name):
+    run = tmp_path / "run"
+    (run / name).parent.mkdir(parents=True)
+    shutil.copy(config, run / name)
+    used = run / name if name == "config.yaml" else config
+    done = run_script(SCRIPT, tree, run, f"--config={used}", "--tensorboard", check=False)
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {run / name}: is there, and no training") and done.stderr.count("\n") == 1
+    assert (run / name).read_bytes() == config.read_bytes()
+    assert [path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()] == [name]
+
+
+def test_trees_and_run_folders_do_not_lie_in_each_other(tree, config, tmp_path):
+    (tmp_path / "other" / "below").mkdir(parents=True)
+    (tmp_path / "other" / ".spectrify.jsonl").touch()
+    shutil.copytree(tree, tmp_path / "run" / "cache" / "tree")
+    for vectors, run, message in (
+        (tree, tmp_path / "other" / "below", "lies in the log-mel tree"),
+        (tmp_path / "run" / "cache" / "tree", tmp_path / "run", "which the run folder keeps for itself"),
+    ):
+        done = run_script(SCRIPT, vectors, run, f"--config={config}", check=False)
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path / "other" / "below") == [] and os.listdir(tmp_path / "run") == ["cache"]
+
+
+def a_pipe(tree):
+    os.mkfifo(tree / "pipe.npy")
+
+
+def a_device(tree):
+    (tree / "endless.npy").symlink_to("/dev/zero")
+
+
+def a_shape_that_is_none(tree):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 12), }\n"
+    (tree / "less.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(480))
 
 
 def test_max_minutes_and_keep_and_seed(tree, config, tmp_path):
@@ -226,6 +292,9 @@ def pickled(tree):
         (nan_inside, "NaN"),
         (wrong_width, "narrow.npy: shape (50, 11)"),
         (pickled, "pickled.npy: not a whole .npy array"),
+        (a_pipe, "pipe.npy: a pipe, a device or a socket"),
+        (a_device, "endless.npy: a pipe, a device or a socket"),
+        (a_shape_that_is_none, "less.npy: not a whole .npy array"),
     ],
 )
 def test_bad_trees_are_one_clear_line(tree, config, tmp_path, spoil, message):

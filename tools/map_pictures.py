@@ -1,4 +1,6 @@
 """Pictures of a run's map for the README: wide in the light and the dark theme, and as a phone shows it."""
+import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
+
 import argparse
 import io
 import shlex
@@ -8,14 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from PIL import Image
 
 from sound_eval.cli import InputError, run_main
-from sound_eval.trees import atomic_write
+from sound_eval.outputs import check_outputs, write_output
 
 EXAMPLE = """example:
-  python tools/map_pictures.py example_outs/ example_input/ example_input/labels.csv design_diagrams/ --song 'oud 03.mp3'
+  python tools/map_pictures.py example_outs/ example_input/ example_input/labels.csv example_results/ --song 'volume 01/03'
   make pictures RUN=example_outs/ MUSIC=example_input/ LABELS=example_input/labels.csv"""
 SCRIPT = Path(__file__).resolve().parent.parent / "static_web_viewer" / "display_vector_data.py"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
@@ -26,6 +27,7 @@ PICTURES = (  # name, theme, window, scale, column to colour by; '' for the colu
     ("map_distance_dark.png", "dark", DESKTOP, 1, "distance_to_selected"),
     ("map_phone.png", "dark", PHONE, 1, ""),
 )
+KIND = "pictures of a map"  # of the outputs
 N_COLOURS = 256
 SETTLE = 1500  # milliseconds after the choice of a song
 
@@ -73,6 +75,7 @@ def smaller(picture):
 def main():
     """Build the map, open it in each theme and size, write the pictures."""
     args = parse_arguments()
+    check_outputs({args.out_dir / name: KIND for name, *_ in PICTURES}, [args.metadata])
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -80,7 +83,7 @@ def main():
         executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, *view in PICTURES:
-            with atomic_write(args.out_dir / name) as file:
+            with write_output(args.out_dir / name, KIND) as file:
                 file.write(smaller(take(browser, address, args.song, *view)))
             print(f"wrote {args.out_dir / name}")
         browser.close()

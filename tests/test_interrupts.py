@@ -1,0 +1,143 @@
+"""Ctrl-C at any moment: one line, status 130, no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from conftest import REPO
+
+SLOW_MODULE = """
+import time
+try:
+    print("loading", flush=True)
+    for _ in range(20):
+        time.sleep(0.05)
+except BaseException:
+    pass  # as C extensions do, which know no KeyboardInterrupt
+print("loaded", flush=True)
+"""
+PROGRAM = """
+import signal, sys, time
+sys.path[:0] = [{repo!r}, {folder!r}]
+from sound_eval import interrupts
+from sound_eval.cli import run_main
+signal.signal(signal.SIGINT, interrupts.on_signal)
+signal.signal(signal.SIGTERM, interrupts.on_signal)
+
+def main():
+    try:
+        {body}
+        time.sleep(20)
+    finally:
+        print("put away", flush=True)
+
+{at_top}
+run_main(main)
+"""
+
+
+def start(*command, **options):
+    options = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    } | options
+    return subprocess.Popen([sys.executable, *map(str, command)], start_new_session=True, **options)
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A program with `body` in its main() and `at_top` before; it has printed `loading`."""
+    (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
+
+    def run(body="pass", at_top=""):
+        text = PROGRAM.format(repo=str(REPO), folder=str(tmp_path), body=body, at_top=at_top)
+        process = start("-c", textwrap.dedent(text))
+        assert process.stdout.readline() == "loading\n"
+        return process
+
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_an_import_comes_after_it(program, number):
+    process = program(body="import slow_module")
+    process.send_signal(number)
+    output, messages = process.communicate(timeout=20)
+    assert (process.returncode, output, messages) == (130, "loaded\nput away\n", "interrupted\n")
+
+
+def test_a_second_signal_does_not_wait_for_the_import(program):
+    process = program(body="import slow_module")
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    output, messages = process.communicate(timeout=20)
+    assert (process.returncode, output, messages) == (130, "", "interrupted\n")
+
+
+def test_before_the_work_begins_it_is_over_at_once(program):
+    process = program(at_top="import slow_module")
+    process.send_signal(signal.SIGINT)
+    output, messages = process.communicate(timeout=20)
+    assert (process.returncode, output, messages) == (130, "", "interrupted\n")
+
+
+def test_a_library_leaves_signals_alone():
+    code = """import signal, sound_eval.interrupts as i
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, i.is_script())"""
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True
+        ).stdout
+        == "True False\n"
+    )
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    def ignore():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    process = start("spectrify_all.py", "--help", cwd=REPO, preexec_fn=ignore)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert "usage" in process.communicate(timeout=60)[0] and process.returncode == 0
+
+
+SCRIPTS = (
+    "spectrify_all.py",
+    "process_results/sphere_kmeans.py",
+    "static_web_viewer/display_vector_data.py",
+    "spectrogram_doc2vec.py",
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_ctrl_c_while_modules_load_is_one_line(script):
+    began = time.monotonic()
+    assert start(script, "--help", cwd=REPO, stdout=subprocess.DEVNULL).wait(60) == 0
+    whole = time.monotonic() - began
+    ended = []
+    for share in (0.3, 0.5, 0.7, 0.9):
+        process = start(script, "--help", cwd=REPO)
+        time.sleep(whole * share)
+        os.killpg(process.pid, signal.SIGINT)
+        messages = process.communicate(timeout=60)[1]
+        ended.append((process.returncode, messages))
+    assert {*ended} <= {(130, "interrupted\n"), (0, "")}  # done before the signal came
+    assert (130, "interrupted\n") in ended
+
+
+def test_ctrl_c_while_music_is_composed_takes_away_what_is_half_done(tmp_path):
+    process = start("make_example_music.py", tmp_path / "music", cwd=REPO)
+    while not list((tmp_path / "music").glob("*/*.wav")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == "interrupted\n" and process.returncode == 130
+    assert not list((tmp_path / "music").glob("*/.*"))
