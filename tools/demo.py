@@ -42,7 +42,7 @@ CLASSIFIER = Stage(
     "classifier", 8, ("reading log-mel", "vectors from random weights", "classifying")
 )
 CLUSTERS = Stage("clusters", 4, ())
-MAP = Stage("map", 8, ("t-SNE", "audio", "spectrograms", "true neighbours"))
+MAP = Stage("map", 8, ("true neighbours", "t-SNE", "audio", "spectrograms"))
 
 
 def training(minutes):
