@@ -1,10 +1,12 @@
-"""One opened audio file: a plain file and nothing else, its bytes by position, and whether it is still what it was.
+"""One opened audio file: a plain file and nothing else, its bytes by position, and
+whether it is still what it was.
 
 Conventions
 -----------
-Whatever has the name of a song may be a pipe or a device by now, which would never open or never end. So the file is opened
-without waiting, looked at, and read through its descriptor alone. Bytes are read by position into a window of WINDOW_BYTES,
-not mapped into memory: a file that shrinks under a map ends the process.
+Whatever has the name of a song may be a pipe or a device by now, which would never open
+or never end. So the file is opened without waiting, looked at, and read through its
+descriptor alone. Bytes are read by position into a window of WINDOW_BYTES, not mapped
+into memory: a file that shrinks under a map ends the process.
 """
 import io
 import os
@@ -19,7 +21,9 @@ class NotAFileError(OSError):
 
 
 class AudioFile:
-    """The file at `path`, open for reading; a context manager. Raises OSError, and of it NotAFileError."""
+    """The file at `path`, open for reading; a context manager. Raises OSError, and of
+    it NotAFileError.
+    """
 
     def __init__(self, path):
         self.path = os.fspath(path)
@@ -27,7 +31,9 @@ class AudioFile:
         self.status = os.fstat(self.descriptor)
         if not stat.S_ISREG(self.status.st_mode):
             os.close(self.descriptor)
-            raise NotAFileError(f"{self.path}: not a file any more, but a pipe, a device or a folder")
+            raise NotAFileError(
+                f"{self.path}: not a file any more, but a pipe, a device or a folder"
+            )
         self.bytes = Bytes(self.descriptor, self.status.st_size)
 
     @property
@@ -58,7 +64,9 @@ class AudioFile:
 
 
 class Bytes:
-    """The bytes of an open file like a `bytes` object: `len`, slices without a step, one byte, `find`."""
+    """The bytes of an open file like a `bytes` object: `len`, slices without a step,
+    one byte, `find`.
+    """
 
     def __init__(self, descriptor, size):
         self.descriptor, self.size = descriptor, size
@@ -70,7 +78,10 @@ class Bytes:
     def __getitem__(self, index):
         if not isinstance(index, slice):
             return self[index : index + 1][0]
-        start, stop = index.start or 0, self.size if index.stop is None else index.stop
+        start = index.start or 0
+        stop = self.size if index.stop is None else min(index.stop, self.size)
+        if stop <= start:
+            return b""
         at = start - self.start
         if at < 0 or stop - self.start > len(self.window):
             self.start, at = start, 0
@@ -95,7 +106,9 @@ class Bytes:
 
 
 class Part(io.RawIOBase):
-    """A stretch [start, end) of an open file as a file of its own, which libsndfile reads."""
+    """A stretch [start, end) of an open file as a file of its own, which libsndfile
+    reads.
+    """
 
     def __init__(self, descriptor, start, end):
         self.descriptor, self.start, self.end = descriptor, start, end
@@ -111,7 +124,9 @@ class Part(io.RawIOBase):
 
     def seek(self, offset, whence=os.SEEK_SET):
         """As a file does."""
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.end - self.start}[whence]
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.end - self.start}[
+            whence
+        ]
         self.position = origin + offset
         return self.position
 

@@ -1,19 +1,27 @@
-"""Files that keep plain samples in one chunk: the size in its header against the size of the file.
+"""Files that keep plain samples in one chunk: the size in its header against the size
+of the file.
 
-Layouts: RIFF, RF64 (EBU Tech 3306), Sony Wave64, AIFF 1.3, Sun AU, Apple CAF, Creative VOC. Data are `bytes`, or an
-`audio_file.Bytes`.
+Layouts: RIFF, RF64 (EBU Tech 3306), Sony Wave64, AIFF 1.3, Sun AU, Apple CAF, Creative
+VOC. Data are `bytes`, or an `audio_file.Bytes`.
 """
 import struct
 
 from sound_eval.layout import MOST_CHUNKS, UNKNOWN_SIZES, Layout, of_bytes, of_samples
 
-EXACT_WAVE = (1, 3, 6, 7, 0xFFFE)  # format tags: whole numbers, floats, A-law, u-law, and what an extension says
-EXACT_AIFF = (b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ALAW", b"ulaw", b"ULAW")
+# Format tags: whole numbers, floats, A-law, u-law, and what an extension says.
+EXACT_WAVE = (1, 3, 6, 7, 0xFFFE)
+EXACT_AIFF = {
+    *(b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32"),
+    *(b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ALAW", b"ulaw", b"ULAW"),
+}
+MOST_HZ = 10_000_000.0
 WAVE64_FIRST = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 
 
 def chunks(data, position, header, align=2):
-    """Yield (name, start of the content, size) of chunks one after another from `position` on; `header` is the struct of name and size."""
+    """Yield (name, start of the content, size) of chunks one after another from
+    `position` on; `header` is the struct of name and size.
+    """
     header = struct.Struct(header)
     for _ in range(MOST_CHUNKS):
         head = data[position : position + header.size]
@@ -35,12 +43,16 @@ def wave_layout(data, order):
             long_size = struct.unpack("<Q", data[start + 8 : start + 16])[0]
         elif name == b"data":
             declared = long_size if size == 0xFFFFFFFF and long_size else size
-            return of_samples("wav", data, start, None if declared in UNKNOWN_SIZES else declared, rate)
+            return of_samples(
+                "wav", data, start, None if declared in UNKNOWN_SIZES else declared, rate
+            )
     return Layout("wav")
 
 
 def wave64_layout(data):
-    """Sony Wave64: chunk names of 16 bytes, sizes of 8 that count the chunk's own header."""
+    """Sony Wave64: chunk names of 16 bytes, sizes of 8 that count the chunk's own
+    header.
+    """
     rate = 0
     for name, start, size in wave64_chunks(data):
         if name == b"fmt " and size >= 16:
@@ -86,28 +98,37 @@ def au_layout(data):
         return Layout("au")
     offset, size, encoding, rate, channels = struct.unpack(f"{order}5I", data[4:24])
     width = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}.get(encoding, 0)  # bytes in a sample
-    return of_samples("au", data, offset, None if size in UNKNOWN_SIZES else size, rate * channels * width)
+    return of_samples(
+        "au", data, offset, None if size in UNKNOWN_SIZES else size, rate * channels * width
+    )
 
 
 def caf_layout(data):
-    """Apple CAF. With packets of one size the rate in bytes is known; with a table of packets that holds the length."""
+    """Apple CAF. With packets of one size the rate in bytes is known; with a table of
+    packets that holds the length.
+    """
     rate = packet_bytes = packet_frames = 0
     seconds = 0.0
     for name, start, size in chunks(data, 8, ">4sq", align=1):
         if name == b"desc" and size >= 32:
             rate, packet_bytes, packet_frames = struct.unpack(">d8xII", data[start : start + 24])
+            rate = rate if 1 <= rate <= MOST_HZ else 0  # the file may have any float there
         elif name == b"pakt" and size >= 24 and rate:
             seconds = struct.unpack(">q", data[start + 8 : start + 16])[0] / rate
         elif name == b"data":
             bytes_a_second = rate * packet_bytes / packet_frames if packet_frames else 0
             if not bytes_a_second:
                 return Layout("caf", seconds)
-            return of_samples("caf", data, start + 4, size - 4 if size > 4 else None, bytes_a_second)
+            return of_samples(
+                "caf", data, start + 4, size - 4 if size > 4 else None, bytes_a_second
+            )
     return Layout("caf", seconds)
 
 
 def voc_layout(data):
-    """Creative VOC: blocks with sizes of three bytes, closed by one zero. Only whether they are all there is of interest."""
+    """Creative VOC: blocks with sizes of three bytes, closed by one zero. Only whether
+    they are all there is of interest.
+    """
     position = struct.unpack("<H", data[20:22])[0] if len(data) > 26 else 0
     for _ in range(MOST_CHUNKS):
         head = data[position : position + 4]

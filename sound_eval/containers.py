@@ -1,11 +1,14 @@
-"""What the structure of an audio file says of its length, without decoding it: how long it says it is, and how long it is.
+"""What the structure of an audio file says of its length, without decoding it: how long
+it says it is, and how long it is.
 
 Conventions
 -----------
-Only headers are read, of an Ogg file all pages (their checksums tell what is damaged), and of an MP3 all frame headers where its own
-header is missing or does not add up. What is not among the kinds here is left to the decoders' own words. A size that a program leaves
-open because it writes to a pipe is no length: such a file is as long as it is.
-Layouts: Microsoft ASF and AVI, FLAC (RFC 9639), Matroska (RFC 9559); see also `chunked`, `ogg`, `mpeg_audio`.
+Only headers are read, of an Ogg file all pages (their checksums tell what is damaged),
+and of an MP3 all frame headers where its own header is missing or does not add up. What
+is not among the kinds here is left to the decoders' own words. A size that a program
+leaves open because it writes to a pipe is no length: such a file is as long as it is.
+Layouts: Microsoft ASF and AVI, FLAC (RFC 9639), Matroska (RFC 9559); see also
+`chunked`, `ogg`, `mpeg_audio`.
 """
 import struct
 
@@ -21,18 +24,28 @@ BROADCAST = 1  # a flag of ASF: written as it came, lengths unknown
 
 
 def read_layout(data, mpeg=False, careful=False):
-    """The Layout of a file whose bytes are `data` (anything with `len`, slices and `find`).
+    """The Layout of a file whose bytes are `data` (anything with `len`, slices and
+    `find`).
 
-    `mpeg`: it is known to be MPEG audio, so its first frame is looked for behind whatever else comes first. `careful` looks at all
-    frames of it, and for more files behind a FLAC file.
+    `mpeg`: it is known to be MPEG audio, so its first frame is looked for behind
+    whatever else comes first. `careful` looks at all frames of it, and for more files
+    behind a FLAC file.
     """
+    try:
+        return layout_by_mark(data) or mpeg_layout(data, mpeg, careful)
+    except (struct.error, OverflowError):  # cut within a header, or a number in it that is none
+        return Layout()
+
+
+def layout_by_mark(data):
+    """The Layout of a file that its first bytes give away; None of any other."""
     start = data[:64]
     if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and start[8:12] == b"WAVE":
         return chunked.wave_layout(data, ">" if start[:4] == b"RIFX" else "<")
     for mark, reader in READERS:
         if start.startswith(mark):
             return reader(data)
-    return mpeg_layout(data, mpeg, careful)
+    return None
 
 
 # ---- films and their like ----
@@ -47,10 +60,14 @@ def avi_layout(data):
 
 
 def asf_layout(data):
-    """Windows Media: the size and the length in its header, unless it was written while it was sent."""
+    """Windows Media: the size and the length in its header, unless it was written while
+    it was sent.
+    """
     for name, start, size in asf_objects(data):
         if name == ASF_PROPERTIES and size >= 80:
-            file_size, _, _, length, _, preroll, flags = struct.unpack("<7Q", data[start + 16 : start + 72])
+            file_size, _, _, length, _, preroll, flags = struct.unpack(
+                "<7Q", data[start + 16 : start + 72]
+            )
             if flags & BROADCAST:
                 return Layout("asf", open_ended=True)
             return of_bytes("asf", file_size, data, max(0.0, length / 1e7 - preroll / 1e3))
@@ -58,7 +75,9 @@ def asf_layout(data):
 
 
 def asf_objects(data):
-    """Yield (name, start of the content, size) of the objects in the header of an ASF file."""
+    """Yield (name, start of the content, size) of the objects in the header of an ASF
+    file.
+    """
     position = 30
     for _ in range(MOST_CHUNKS):
         head = data[position : position + 24]
@@ -81,7 +100,9 @@ def matroska_layout(data):
 
 
 def vint(data, position):
-    """(number, position behind it) of a number of EBML, whose first byte tells how many it has; None for one left open."""
+    """(number, position behind it) of a number of EBML, whose first byte tells how many
+    it has; None for one left open.
+    """
     width = 9 - data[position : position + 1].rjust(1, b"\xff")[0].bit_length()
     number = int.from_bytes(data[position : position + width], "big") & ((1 << 7 * width) - 1)
     return None if number == (1 << 7 * width) - 1 else number, position + width
@@ -109,7 +130,9 @@ def ogg_layout(data):
 
 
 def flac_layout(data, start=0, careful=False):
-    """FLAC, by the description that comes first; `careful` looks for more files behind the first."""
+    """FLAC, by the description that comes first; `careful` looks for more files behind
+    the first.
+    """
     starts, seconds = [start], [flac_seconds(data, start)]
     while careful and (start := data.find(b"fLaC", start + 4)) > 0:
         if data[start + 4 : start + 8] in (b"\0\0\0\x22", b"\x80\0\0\x22"):
@@ -120,24 +143,36 @@ def flac_layout(data, start=0, careful=False):
 
 
 def flac_seconds(data, start):
-    """The seconds of the FLAC file that begins at `start`: 20 bits sample rate, 8 of form, 36 count of samples."""
+    """The seconds of the FLAC file that begins at `start`: 20 bits sample rate, 8 of
+    form, 36 count of samples.
+    """
     bits = int.from_bytes(data[start + 18 : start + 26], "big")
     rate, samples = bits >> 44, bits & ((1 << 36) - 1)
     return samples / rate if rate else 0.0
 
 
 def mpeg_layout(data, mpeg, careful):
-    """MPEG audio. Frame for frame where the header says no length or the file has another size than it says."""
+    """MPEG audio. Frame for frame where the header says no length or the file has
+    another size than it says.
+    """
     start = mpeg_audio.skip_tags(data, 0)
     if data[start : start + 4] == b"fLaC":
         return flac_layout(data, start, careful)
-    if not (found := mpeg_audio.next_frame(data, start, start + (mpeg_audio.JUNK_BYTES if mpeg else 4))):
+    if not (
+        found := mpeg_audio.next_frame(data, start, start + (mpeg_audio.JUNK_BYTES if mpeg else 4))
+    ):
         return Layout()
     start, frame = found
     stated = mpeg_audio.stated(data, start, frame)
-    surplus = len(data) - start - stated.size if stated and stated.size else mpeg_audio.SURPLUS_BYTES
+    surplus = (
+        len(data) - start - stated.size if stated and stated.size else mpeg_audio.SURPLUS_BYTES
+    )
     if stated and not careful and abs(surplus) < mpeg_audio.SURPLUS_BYTES:
-        return Layout("mpeg", stated.samples / frame.samplerate, tolerance=EXACT if stated.exact else MISSING_SECONDS)
+        return Layout(
+            "mpeg",
+            stated.samples / frame.samplerate,
+            tolerance=EXACT if stated.exact else MISSING_SECONDS,
+        )
     return walked_layout(mpeg_audio.walk(data, start, frame), stated, frame)
 
 
@@ -150,8 +185,14 @@ def walked_layout(walk, stated, frame):
         "mpeg",
         seconds=end if joined else seconds,
         end=end,
-        tolerance=max(MISSING_SECONDS, JOINTS * end) if joined else EXACT if stated and stated.exact else MISSING_SECONDS,
-        damage=f"{walk.gaps} damaged places with {walk.lost_seconds:.2f} s of sound" if walk.gaps else "",
+        tolerance=max(MISSING_SECONDS, JOINTS * end)
+        if joined
+        else EXACT
+        if stated and stated.exact
+        else MISSING_SECONDS,
+        damage=f"{walk.gaps} damaged places with {walk.lost_seconds:.2f} s of sound"
+        if walk.gaps
+        else "",
     )
 
 

@@ -1,25 +1,32 @@
-"""One audio file -> mono float32 (n_samples,) at a wanted sample rate, in blocks, in constant memory.
+"""One audio file -> mono float32 (n_samples,) at a wanted sample rate, in blocks, in
+constant memory.
 
 Conventions
 -----------
-A *route* is a decoder: a generator function of an opened AudioFile that yields `(samplerate, mono)` pairs, mono float32 (n,) in
-[-1, 1] at the file's own sample rate, and raises DecodeError with the decoder's own message. `soundfile` (libsndfile) works in this
-process and is the fastest; `ffmpeg` and `sox` are subprocesses for what it cannot read. `auto` tries them in this order.
-`mixing` makes channels one and soxr resamples, whatever the route, so that routes differ in nothing else.
+A *route* is a decoder (see `routes`): a generator function that yields
+`(samplerate, mono)` pairs, mono float32 (n,) in [-1, 1] at the file's own sample rate,
+and raises DecodeError with the decoder's own message. `soundfile` (libsndfile) works in
+this process and is the fastest; `ffmpeg` and `sox` are subprocesses for what it cannot
+read. `auto` tries them in this order. `mixing` makes channels one and soxr resamples,
+whatever the route, so that routes differ in nothing else.
 
 What comes of a file
 --------------------
-The rule: what is used is what a careful decoder gets to the end of. libsndfile is believed as long as what it gives has the length
-that the file's own structure says (`containers`); whatever does not add up is decoded by ffmpeg, and `verdict` holds what that gives
-against the structure and against the packets in the file.
+The rule: what is used is what a careful decoder gets to the end of. libsndfile is
+believed as long as what it gives has the length that the file's own structure says
+(`containers`); whatever does not add up is decoded by ffmpeg, and `verdict` holds what
+that gives against the structure and against the packets in the file.
 
-`Decoded`: it was used; `damage` is "" or says in words what was lost in its middle. The array that is made of it is as good
-as it gets, and is not made again until the file changes.
-`DecodeError` and its subclasses, `BadSamplesError`: the content is at fault. Every decoder that there is refused it, or it ends early,
-or too much of it is damaged, or it is longer than LONGEST_SECONDS; `reason` says which in a few words. What an earlier file of that
-name gave is out of date.
-`UnreadableError`, `OSError`: nothing was learned of the content. It could not be opened or read, it changed meanwhile, a program is
-missing, stood still or was killed. It may be as good as ever, so nothing that was made of it is to be taken away.
+`Decoded`: it was used; `damage` is "" or says in words what was lost in its middle. The
+array that is made of it is as good as it gets, and is not made again until the file
+changes.
+`DecodeError` and its subclasses, `BadSamplesError`: the content is at fault. Every
+decoder that there is refused it, or it ends early, or too much of it is damaged, or it
+is longer than LONGEST_SECONDS; `reason` says which in a few words. What an earlier file
+of that name gave is out of date.
+`UnreadableError`, `OSError`: nothing was learned of the content. It could not be opened
+or read, it changed meanwhile, a program is missing, stood still or was killed. It may
+be as good as ever, so nothing that was made of it is to be taken away.
 """
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,6 +41,8 @@ from sound_eval.routes import ROUTES, Source, UnreadableError
 from sound_eval.verdict import DecodeError, JudgedError
 
 SAMPLERATES = (1000, 3_000_000)  # Hz; a header that says otherwise is broken
+# What says nothing of the file.
+MOMENTARY = (UnreadableError, programs.StalledError, programs.MissingProgramError)
 LONGEST_SECONDS = 24 * 3600.0  # of a file; what is longer is a mistake or an attack
 
 
@@ -48,14 +57,18 @@ class OverlongError(JudgedError):
 
 
 class BadSamplesError(InputError):
-    """A file holds samples that are not finite numbers; another decoder would only hide them."""
+    """A file holds samples that are not finite numbers; another decoder would only hide
+    them.
+    """
 
     reason = "cannot be decoded"
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What came of decoding a file: the consumer's result, the seconds of sound that were used, and what was damaged in it."""
+    """What came of decoding a file: the consumer's result, the seconds of sound that
+    were used, and what was damaged in it.
+    """
 
     result: object
     seconds: float
@@ -63,10 +76,11 @@ class Decoded:
 
 
 class Signal:
-    """The blocks of one route at a wanted sample rate: an iterable of float32 arrays; `seconds` counts what was given.
+    """The blocks of one route at a wanted sample rate: an iterable of float32 arrays;
+    `seconds` counts what was given.
 
-    `max_seconds` > 0 ends it there, or with `skip_long` raises TooLongError where there is more. OverlongError where there is more
-    than LONGEST_SECONDS.
+    `max_seconds` > 0 ends it there, or with `skip_long` raises TooLongError where there
+    is more. OverlongError where there is more than LONGEST_SECONDS.
     """
 
     def __init__(self, blocks, samplerate, max_seconds=0.0, skip_long=False):
@@ -96,7 +110,9 @@ class Signal:
 
 
 def resampled(blocks, samplerate):
-    """Mono blocks at `samplerate` of (samplerate, mono) pairs, whose rate may change; the result does not depend on where blocks end."""
+    """Mono blocks at `samplerate` of (samplerate, mono) pairs, whose rate may change;
+    the result does not depend on where blocks end.
+    """
     stream, current = None, None
     for rate, block in blocks:
         if rate != current:
@@ -117,12 +133,15 @@ def rest_of(stream):
 
 
 def decode(path, consume, *, samplerate, decoder="auto", max_seconds=0.0, skip_long=False):
-    """Decode a file by the first route that manages it and hand its blocks to `consume`.
+    """Decode a file by the first route that manages it and hand its blocks to
+    `consume`.
 
-    `consume(blocks)` gets an iterable of mono float32 arrays (n,) at `samplerate` Hz; where a route fails midway it is
-    called again, from the start, with the next. Returns a Decoded. Raises DecodeError with the message of every route,
-    UnreadableError or OSError where nothing was learned of the content, TooLongError for a file over `max_seconds` where `skip_long`,
-    OverlongError for one over LONGEST_SECONDS.
+    `consume(blocks)` gets an iterable of mono float32 arrays (n,) at `samplerate` Hz;
+    where a route fails midway it is called again, from the start, with the next.
+    Returns a Decoded. Raises DecodeError with the message of every route,
+    UnreadableError or OSError where nothing was learned of the content, TooLongError
+    for a file over `max_seconds` where `skip_long`, OverlongError for one over
+    LONGEST_SECONDS.
     """
     with AudioFile(path) as file:
         if not file.size:
@@ -138,7 +157,7 @@ def decode(path, consume, *, samplerate, decoder="auto", max_seconds=0.0, skip_l
                 if signal.samples:
                     return Decoded(result, signal.seconds, source.damage)
                 failures.append((name, DecodeError("no samples in it")))
-            except (DecodeError, UnreadableError, programs.StalledError, programs.MissingProgramError) as error:
+            except (DecodeError, *MOMENTARY) as error:
                 failures.append((name, error))
                 if isinstance(error, JudgedError):
                     break
@@ -146,13 +165,17 @@ def decode(path, consume, *, samplerate, decoder="auto", max_seconds=0.0, skip_l
 
 
 def check_longest(seconds, max_seconds):
-    """Raise OverlongError for a file that says it lasts longer than LONGEST_SECONDS, and of which all is wanted."""
+    """Raise OverlongError for a file that says it lasts longer than LONGEST_SECONDS,
+    and of which all is wanted.
+    """
     if seconds > LONGEST_SECONDS and not 0 < max_seconds <= LONGEST_SECONDS:
         raise OverlongError(f"{seconds / 3600:.1f} h by its header")
 
 
 def explained(failures, file):
-    """The one error for the (route, error) pairs of a file that no route could decode. Raises OSError where the disk does not give it."""
+    """The one error for the (route, error) pairs of a file that no route could decode.
+    Raises OSError where the disk does not give it.
+    """
     file.check_readable()
     text = "; ".join(f"{name}: {error}" for name, error in failures)
     if file.has_changed():
@@ -160,9 +183,18 @@ def explained(failures, file):
     errors = [error for _, error in failures]
     if isinstance(errors[-1], JudgedError):
         return type(errors[-1])(text)
-    return (DecodeError if all(isinstance(error, DecodeError) for error in errors) else UnreadableError)(text)
+    if all(isinstance(error, DecodeError) for error in errors):
+        return DecodeError(text)
+    return UnreadableError(text)
 
 
 def decode_whole(path, *, samplerate, **options):
-    """All samples of a file at once, float32 (n_samples,); options and errors as `decode`."""
-    return decode(path, lambda blocks: np.concatenate([np.empty(0, np.float32), *blocks]), samplerate=samplerate, **options).result
+    """All samples of a file at once, float32 (n_samples,); options and errors as
+    `decode`.
+    """
+    return decode(
+        path,
+        lambda blocks: np.concatenate([np.empty(0, np.float32), *blocks]),
+        samplerate=samplerate,
+        **options,
+    ).result

@@ -1,24 +1,29 @@
-"""Channels -> mono: their mean, with the sign of a channel turned where the mean would cancel it.
+"""Channels -> mono: their mean, with the sign of a channel turned where the mean would
+cancel it.
 
 Conventions
 -----------
-Samples are float32 (n, channels), mono is float32 (n,). Where nothing cancels, mono is the plain mean, to the bit. A pair of
-channels *cancels* where their sum has less than LEFT_OVER of the energy it would have if they had nothing to do with each
-other; that is what a recording gives whose one side is wired the wrong way round. It is decided for stretches of STRETCH
-samples or a little more, and a turn takes TURN samples, so that none is heard. No stretch of 293 clips of game music in
-stereo left less than 0.24.
+Samples are float32 (n, channels), mono is float32 (n,). Where nothing cancels, mono is
+the plain mean, to the bit. A pair of channels *cancels* where their sum has less than
+LEFT_OVER of the energy it would have if they had nothing to do with each other; that is
+what a recording gives whose one side is wired the wrong way round. It is decided for
+stretches of STRETCH samples or a little more, and a turn takes TURN samples, so that
+none is heard. No stretch of 293 clips of game music in stereo left less than 0.24.
 """
 import numpy as np
 
 STRETCH = 16384  # samples
-SHORTEST = 4096  # samples; less at the end of a file tell nothing: a single bass note may be out of step
-PROBED = 4096  # samples of each stretch; where they cancel by half of that, the whole stretch is looked at
+# Samples; fewer at the end of a file tell nothing: a single bass note may be out of step.
+SHORTEST = 4096
+PROBED = 4096  # samples; where the first of a stretch half cancel, all of it is looked at
 TURN = 512  # samples
 LEFT_OVER = 0.1  # of the energy of two unrelated channels: 13 dB below that of two that are alike
 
 
 class Mixer:
-    """Mixes the blocks of one file, one after another; remembers which channels are turned."""
+    """Mixes the blocks of one file, one after another; remembers which channels are
+    turned.
+    """
 
     def __init__(self, channels):
         self.signs = np.ones(channels, np.float32)
@@ -60,7 +65,8 @@ def stretches(n):
 
 
 def may_cancel(samples, mono):
-    """Whether some stretch of a block may cancel: by the energies of the mean and of all channels in its first PROBED samples.
+    """Whether some stretch of a block may cancel: by the energies of the mean and of
+    all channels in its first PROBED samples.
 
     Of more than two channels two may cancel under a third, which these do not show.
     """
@@ -77,17 +83,23 @@ def may_cancel(samples, mono):
 
 
 def next_signs(signs, stretch):
-    """The signs (channels,) for the next stretch (n, channels), given those of the one before.
+    """The signs (channels,) for the next stretch (n, channels), given those of the one
+    before.
 
-    Channels are taken one by one: each is held against every one before it and against their mix. It turns where it would
-    cancel, and turns back where its own sign would give the louder mix.
+    Channels are taken one by one: each is held against every one before it and against
+    their mix. It turns where it would cancel, and turns back where its own sign would
+    give the louder mix.
     """
     gram = (stretch.T @ stretch).astype(np.float64)  # energies, and what channels have in common
     new = signs.copy()
     for channel in range(1, len(signs)):
-        before = np.vstack([np.diag(new[:channel]), new[:channel]])  # each alone, and the mix; (channel + 1, channel)
+        # Each alone, and their mix: (channel + 1, channel).
+        before = np.vstack([np.diag(new[:channel]), new[:channel]])
         common = before @ gram[:channel, channel]
-        energy = np.einsum("ij,jk,ik->i", before, gram[:channel, :channel], before) + gram[channel, channel]
+        energy = (
+            np.einsum("ij,jk,ik->i", before, gram[:channel, :channel], before)
+            + gram[channel, channel]
+        )
         if new[channel] > 0:
             turn = bool((energy + 2 * common < LEFT_OVER * energy).any())
         else:
@@ -99,7 +111,9 @@ def next_signs(signs, stretch):
 
 
 def turned_mean(stretch, before, signs):
-    """The mean of the channels times their signs, going over from the signs `before` in its first samples."""
+    """The mean of the channels times their signs, going over from the signs `before` in
+    its first samples.
+    """
     mono = stretch @ signs
     n = min(TURN, len(stretch))
     share = np.linspace(0, 1, n, dtype=np.float32)

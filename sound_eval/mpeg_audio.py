@@ -1,17 +1,21 @@
-"""MPEG audio (mp1, mp2, mp3) as its own frames tell it: how long it says it is, and how long it is.
+"""MPEG audio (mp1, mp2, mp3) as its own frames tell it: how long it says it is, and how
+long it is.
 
 Conventions
 -----------
-Data are `bytes`, or an `audio_file.Bytes`. Positions are in bytes. A *frame* is a header of four bytes with 1152,
-576 or 384 samples. A Xing (or Info, or VBRI) header fills a frame of its own without sound, and says how many follow.
-Layout: ISO/IEC 11172-3 section 2.4.1; the Xing header as LAME writes it; ID3v2.4 section 3.1; APEv2; Lyrics3v2.
+Data are `bytes`, or an `audio_file.Bytes`. Positions are in bytes. A *frame* is a
+header of four bytes with 1152, 576 or 384 samples. A Xing (or Info, or VBRI) header
+fills a frame of its own without sound, and says how many follow. Layout: ISO/IEC
+11172-3 section 2.4.1; the Xing header as LAME writes it; ID3v2.4 section 3.1; APEv2;
+Lyrics3v2.
 """
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
 
 JUNK_BYTES = 1 << 20  # how much junk in front of the first frame is looked through
-SURPLUS_BYTES = 8192  # more or less than the Xing header says by so much: there may be more frames, or fewer
+# More or less than the Xing header says by so much: there may be more frames, or fewer.
+SURPLUS_BYTES = 8192
 RUN_BYTES = 1 << 16  # looked through at once; more than the largest frame
 BIT_RATES = {  # (version 1, layer) -> kbit/s
     (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -22,12 +26,18 @@ BIT_RATES = {  # (version 1, layer) -> kbit/s
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 VERSION_1, VERSION_2, VERSION_25 = 3, 2, 0  # as the header has them
-SAMPLE_RATES = {VERSION_1: (44100, 48000, 32000), VERSION_2: (22050, 24000, 16000), VERSION_25: (11025, 12000, 8000)}
+SAMPLE_RATES = {
+    VERSION_1: (44100, 48000, 32000),
+    VERSION_2: (22050, 24000, 16000),
+    VERSION_25: (11025, 12000, 8000),
+}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame's header says: size in bytes, samples, Hz, and the bytes between it and a Xing header."""
+    """What a frame's header says: size in bytes, samples, Hz, and the bytes between it
+    and a Xing header.
+    """
 
     size: int
     samples: int
@@ -38,7 +48,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class Stated:
-    """What the Xing or VBRI header says: samples without the encoder's padding, bytes of the stream (0 where it does not say)."""
+    """What the Xing or VBRI header says: samples without the encoder's padding, bytes
+    of the stream (0 where it does not say).
+    """
 
     samples: int
     size: int
@@ -47,7 +59,9 @@ class Stated:
 
 @dataclass
 class Walk:
-    """What the frames from first to last say: seconds of sound, bytes between them that are none, and how many such places."""
+    """What the frames from first to last say: seconds of sound, bytes between them that
+    are none, and how many such places.
+    """
 
     seconds: float = 0.0
     audio_bytes: int = 0
@@ -56,13 +70,17 @@ class Walk:
 
     @property
     def lost_seconds(self):
-        """How long the sound was whose frames were damaged, at the mean bit rate of the others."""
+        """How long the sound was whose frames were damaged, at the mean bit rate of the
+        others.
+        """
         return self.lost_bytes * self.seconds / self.audio_bytes if self.audio_bytes else 0.0
 
 
 @lru_cache(maxsize=4096)
 def frame_of(header):
-    """The Frame that four bytes begin, or None. A free bit rate, whose frames do not say their size, is none either."""
+    """The Frame that four bytes begin, or None. A free bit rate, whose frames do not
+    say their size, is none either.
+    """
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -73,16 +91,22 @@ def frame_of(header):
     samplerate = SAMPLE_RATES[version][rate]
     bits = BIT_RATES[first, layer][bit_rate] * 1000
     samples = 384 if layer == 1 else 576 if layer == 3 and not first else 1152
-    size = (12 * bits // samplerate + padding) * 4 if layer == 1 else samples // 8 * bits // samplerate + padding
+    size = (
+        (12 * bits // samplerate + padding) * 4
+        if layer == 1
+        else samples // 8 * bits // samplerate + padding
+    )
     mono = header[3] >> 6 == 3
     side = (17 if mono else 32) if first else (9 if mono else 17)
     return Frame(size, samples, samplerate, side, (version, layer, rate))
 
 
 def next_frame(data, position, end, kind=None):
-    """(position, Frame) of the next place from `position` on where frames follow each other, or None.
+    """(position, Frame) of the next place from `position` on where frames follow each
+    other, or None.
 
-    Two of the kind `kind` are enough, of another kind there have to be four: any bytes may look like a header.
+    Two of the kind `kind` are enough, of another kind there have to be four: any bytes
+    may look like a header.
     """
     while (position := data.find(b"\xff", position, end)) >= 0:
         frame = frame_of(data[position : position + 4])
@@ -93,7 +117,9 @@ def next_frame(data, position, end, kind=None):
 
 
 def is_followed(data, position, frame, count):
-    """Whether behind the frame at `position` there are `count` more of its kind, or fewer and then the end."""
+    """Whether behind the frame at `position` there are `count` more of its kind, or
+    fewer and then the end.
+    """
     for _ in range(count):
         position += frame.size
         after = frame_of(data[position : position + 4])
@@ -111,13 +137,24 @@ def skip_tags(data, position):
 
 
 def tag_size(data, position):
-    """The bytes of the tag, or the run of zeros, that begins at `position`; 0 where there is none."""
+    """The bytes of the tag, or the run of zeros, that begins at `position`; 0 where
+    there is none.
+    """
     start = data[position : position + 32]
-    if start[:3] == b"ID3" and len(start) >= 10 and max(start[6:10]) < 128:  # its size is in four bytes of seven bits
+    if (
+        start[:3] == b"ID3" and len(start) >= 10 and max(start[6:10]) < 128
+    ):  # its size is in four bytes of seven bits
         footer = 10 if start[5] & 0x10 else 0
-        return 10 + footer + sum(byte << shift for byte, shift in zip(start[6:10], (21, 14, 7, 0), strict=True))
+        return (
+            10
+            + footer
+            + sum(byte << shift for byte, shift in zip(start[6:10], (21, 14, 7, 0), strict=True))
+        )
     if start[:8] == b"APETAGEX" and len(start) == 32:
-        size, flags = struct.unpack_from("<4xI4xI", start, 8)[0], struct.unpack_from("<I", start, 20)[0]
+        size, flags = (
+            struct.unpack_from("<4xI4xI", start, 8)[0],
+            struct.unpack_from("<I", start, 20)[0],
+        )
         return 32 + size if flags & 1 << 29 else 32  # a header, or a footer alone
     if start[:3] == b"TAG" and len(data) - position in (128, 128 + 227):
         return len(data) - position
@@ -136,7 +173,9 @@ def zeros(data, position):
 
 
 def stated(data, position, frame):
-    """What the Xing or VBRI header in the first frame says of the stream, as a Stated; None where there is none, or it has no count."""
+    """What the Xing or VBRI header in the first frame says of the stream, as a Stated;
+    None where there is none, or it has no count.
+    """
     body = data[position : position + max(frame.size, 200)]
     at = 4 + frame.side_bytes
     if body[at : at + 4] in (b"Xing", b"Info"):
@@ -160,13 +199,16 @@ def stated_by_xing(body, at, frame):
     padding = 0
     known = body[at : at + 4] in (b"LAME", b"Lavf", b"Lavc", b"L3.9", b"GOGO")
     if known and len(body) >= at + 24:
-        both = int.from_bytes(body[at + 21 : at + 24], "big")  # samples before and after the sound, twelve bits each
+        # Samples before and behind the sound, twelve bits each.
+        both = int.from_bytes(body[at + 21 : at + 24], "big")
         padding = (both >> 12) + (both & 0xFFF)
     return Stated(max(0, frames * frame.samples - padding), size, exact=known)
 
 
 def is_header(start, frame):
-    """Whether a frame whose first 48 bytes are `start` holds a Xing or VBRI header rather than sound."""
+    """Whether a frame whose first 48 bytes are `start` holds a Xing or VBRI header
+    rather than sound.
+    """
     at = 4 + frame.side_bytes
     return start[at : at + 4] in (b"Xing", b"Info") or start[36:40] == b"VBRI"
 
@@ -192,7 +234,9 @@ def walk(data, position, frame):
 
 
 def run_of_frames(block, kind):
-    """(bytes, number) of the whole frames of one kind that follow each other from the start of `block` on."""
+    """(bytes, number) of the whole frames of one kind that follow each other from the
+    start of `block` on.
+    """
     sizes, position, n_frames, end = sizes_of(kind), 0, 0, len(block)
     while (size := sizes[block[position : position + 4]]) and position + size <= end:
         position += size
@@ -207,7 +251,9 @@ def sizes_of(kind):
 
 
 class Sizes(dict):
-    """Header -> bytes of its frame, 0 for what is none of the kind: a dict, as it is asked for every frame of a file."""
+    """Header -> bytes of its frame, 0 for what is none of the kind: a dict, as it is
+    asked for every frame of a file.
+    """
 
     def __init__(self, kind):
         super().__init__()
@@ -222,7 +268,9 @@ class Sizes(dict):
 
 
 def resume(data, position, kind, found):
-    """(position, kind) of the next frame after something else at `position`; notes in `found` what was damaged."""
+    """(position, kind) of the next frame after something else at `position`; notes in
+    `found` what was damaged.
+    """
     start = skip_tags(data, position)
     if start >= len(data):
         return start, kind

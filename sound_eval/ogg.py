@@ -1,25 +1,31 @@
-"""Ogg files as their own pages tell it: where the links of a chain begin, how long each is, what is damaged, what is cut.
+"""Ogg files as their own pages tell it: where the links of a chain begin, how long each
+is, what is damaged, what is cut.
 
 Conventions
 -----------
-Data are `bytes`, or an `audio_file.Bytes`. A *link* is a stretch of the file that is an Ogg file by itself: it
-begins with the first pages of its streams. A page's position in time (granule) counts samples.
-Layout: RFC 3533; RFC 7845 for Opus; Vorbis I section 4.2; https://xiph.org/flac/ogg_mapping.html; the Speex manual.
+Data are `bytes`, or an `audio_file.Bytes`. A *link* is a stretch of the file that is an
+Ogg file by itself: it begins with the first pages of its streams. A page's position in
+time (granule) counts samples. Layout: RFC 3533; RFC 7845 for Opus; Vorbis I section
+4.2; https://xiph.org/flac/ogg_mapping.html; the Speex manual.
 """
 import struct
 import zlib
 from dataclasses import dataclass, field
 
-HEADER = struct.Struct("<4sBBqIIIB")  # OggS, version, flags, granule, serial number, page number, checksum, segments
+# OggS, version, flags, granule, serial number, page number, checksum, segments
+HEADER = struct.Struct("<4sBBqIIIB")
 FIRST, LAST = 2, 4  # flags
 OPUS_RATE = 48000
-STARTS_LATE = 10.0  # seconds: a first page that ends later is of a stream that was recorded from its middle
+# Seconds; a first page that ends later is of a stream that was recorded from its middle.
+STARTS_LATE = 10.0
 REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 @dataclass
 class Link:
-    """One link: its place in the file, and of its first audio stream the times and the pages that are damaged or gone."""
+    """One link: its place in the file, and of its first audio stream the times and the
+    pages that are damaged or gone.
+    """
 
     start: int
     end: int = 0
@@ -36,7 +42,9 @@ class Link:
 
     @property
     def starts_late(self):
-        """Whether it begins somewhere in its stream, so that its length is known only roughly."""
+        """Whether it begins somewhere in its stream, so that its length is known only
+        roughly.
+        """
         return self.first > STARTS_LATE * self.samplerate
 
     @property
@@ -61,7 +69,9 @@ class Link:
             self.pages += 1
 
     def end_at(self, end, bad_pages):
-        """It ends there, and so many damaged pages were seen in it; those behind the last whole one are added."""
+        """It ends there, and so many damaged pages were seen in it; those behind the
+        last whole one are added.
+        """
         self.end = end
         behind = bad_pages - self.bad_pages
         if behind > 0 and not self.ended:
@@ -103,7 +113,9 @@ def read_chain(data):
 
 
 def read_page(data, start):
-    """((flags, granule, serial number, page number, start of its content), where it ends); None where it is not whole and undamaged."""
+    """((flags, granule, serial number, page number, start of its content), where it
+    ends); None where it is not whole and undamaged.
+    """
     head = data[start : start + HEADER.size]
     if len(head) < HEADER.size:
         return None
@@ -117,16 +129,23 @@ def read_page(data, start):
 
 
 def runs_out(data, start):
-    """Whether the file ends before the page at `start` does, and no other page comes after it."""
+    """Whether the file ends before the page at `start` does, and no other page comes
+    after it.
+    """
     if data.find(b"OggS", start + 4) >= 0:
         return False
     segments = data[start + 26] if start + 26 < len(data) else 0
     table = data[start + HEADER.size : start + HEADER.size + segments]
-    return len(table) < segments or not segments or start + HEADER.size + segments + sum(table) > len(data)
+    return (
+        len(table) < segments
+        or not segments
+        or start + HEADER.size + segments + sum(table) > len(data)
+    )
 
 
 def checksum(*parts):
-    """The checksum of a page in parts: CRC-32 with the polynomial 0x04c11db7, highest bit first, from 0; its own place holds zeros.
+    """The checksum of a page in parts: CRC-32 with the polynomial 0x04c11db7, highest
+    bit first, from 0; its own place holds zeros.
 
     zlib's takes the lowest bit first, so each byte goes in mirrored.
     """
@@ -141,18 +160,27 @@ def take_page(link, flags, granule, serial, number, body):
     if flags & FIRST and link.serial < 0:
         samplerate, skipped = stream_of(body)
         if samplerate:
-            link.serial, link.samplerate, link.skipped, link.next_page = serial, samplerate, skipped, number + 1
+            link.serial, link.samplerate, link.skipped, link.next_page = (
+                serial,
+                samplerate,
+                skipped,
+                number + 1,
+            )
     elif serial == link.serial:
         link.take(flags, granule, number)
 
 
 def stream_of(body):
-    """(granules a second, samples to skip) by the first bytes of a stream's first page; (0, 0) where it is no sound."""
+    """(granules a second, samples to skip) by the first bytes of a stream's first page;
+    (0, 0) where it is no sound.
+    """
     if body[:7] == b"\x01vorbis" and len(body) >= 16:
         return struct.unpack_from("<I", body, 12)[0], 0
     if body[:8] == b"OpusHead" and len(body) >= 12:
         return OPUS_RATE, struct.unpack_from("<H", body, 10)[0]
-    if body[:5] == b"\x7fFLAC" and len(body) >= 30:  # the sample rate has 20 bits, 10 bytes into the stream's description
+    if (
+        body[:5] == b"\x7fFLAC" and len(body) >= 30
+    ):  # the sample rate has 20 bits, 10 bytes into the stream's description
         return int.from_bytes(body[27:30], "big") >> 4, 0
     if body[:8] == b"Speex   " and len(body) >= 40:
         return struct.unpack_from("<I", body, 36)[0], 0

@@ -2,8 +2,9 @@
 
 Conventions
 -----------
-A *route* is a generator function of a Source that yields `(samplerate, mono)` pairs, mono float32 (n,) in [-1, 1] at the file's own
-sample rate, and raises DecodeError with the decoder's own message, UnreadableError where that says nothing of the file.
+A *route* is a generator function of a Source that yields `(samplerate, mono)` pairs,
+mono float32 (n,) in [-1, 1] at the file's own sample rate, and raises DecodeError with
+the decoder's own message, UnreadableError where that says nothing of the file.
 """
 import os
 import struct
@@ -21,17 +22,22 @@ from sound_eval.verdict import DecodeError
 BLOCK_VALUES = 1 << 17  # values (samples x channels) decoded at once
 UNKNOWN_FRAMES = 1 << 40  # at least this many: libsndfile's ways to say that it does not know
 AHEAD_BYTES = 1 << 17  # how far libsndfile may have read ahead
-AU_HEADER = struct.Struct(">4s5I")  # magic, offset of the samples, their size, encoding, sample rate, channels
+# magic, offset of the samples, their size, encoding, sample rate, channels
+AU_HEADER = struct.Struct(">4s5I")
 
 
 class UnreadableError(InputError):
-    """A file could not be read this time, for reasons that say nothing of its content; nor does OSError."""
+    """A file could not be read this time, for reasons that say nothing of its content;
+    nor does OSError.
+    """
 
 
 class Source:
-    """What the routes know of one file: the opened `file`, its `layout`, and what they have found out.
+    """What the routes know of one file: the opened `file`, its `layout`, and what they
+    have found out.
 
-    `broke`: where libsndfile gave up midway, its words; `damage`: of a route that came to the end, what was lost.
+    `broke`: where libsndfile gave up midway, its words; `damage`: of a route that came
+    to the end, what was lost.
     """
 
     def __init__(self, file):
@@ -46,8 +52,14 @@ class Source:
 
     @property
     def unknown_flac(self):
-        """In words, that this is FLAC of unknown length, whose end libsndfile takes for an error; "" where it is not."""
-        return "its length is unknown" if self.layout.kind == "flac" and not self.layout.seconds else ""
+        """In words, that this is FLAC of unknown length, whose end libsndfile takes for
+        an error; "" where it is not.
+        """
+        return (
+            "its length is unknown"
+            if self.layout.kind == "flac" and not self.layout.seconds
+            else ""
+        )
 
     @property
     def parts(self):
@@ -71,14 +83,17 @@ def decode_soundfile(source):
                     done += len(block) / sound.samplerate
                     yield sound.samplerate, block
         except soundfile.SoundFileError as error:
-            words = getattr(error, "error_string", "") or one_line(error)  # without the number of the descriptor
+            # Without the number of the descriptor, which stands in front.
+            words = getattr(error, "error_string", "") or one_line(error)
             source.broke = words if done else ""
             raise DecodeError(words) from error
     check_length(source, done, declared)
 
 
 def open_sound(source, part):
-    """The SoundFile of a file or of a part of it, by its descriptor: a pipe may have taken the file's place."""
+    """The SoundFile of a file or of a part of it, by its descriptor: a pipe may have
+    taken the file's place.
+    """
     if part:
         return soundfile.SoundFile(Part(source.file.descriptor, *part))
     os.lseek(source.file.descriptor, 0, os.SEEK_SET)
@@ -86,7 +101,9 @@ def open_sound(source, part):
 
 
 def frames_wanted(source, sound):
-    """How many samples of each channel there are: behind them libsndfile takes a tag for a broken frame."""
+    """How many samples of each channel there are: behind them libsndfile takes a tag
+    for a broken frame.
+    """
     layout = source.layout
     if layout.kind == "mpeg" and layout.end is not None:
         return min(sound.frames, round(layout.seconds * sound.samplerate))
@@ -102,7 +119,8 @@ def mono_blocks(sound, left):
 
 
 def declared_seconds(source, sound):
-    """The seconds that an open SoundFile declares, 0 where it does not know; DecodeError where it is going to give too few.
+    """The seconds that an open SoundFile declares, 0 where it does not know;
+    DecodeError where it is going to give too few.
 
     Of an MP3 without a count of its frames it guesses them, from the first bit rate.
     """
@@ -118,19 +136,26 @@ def declared_seconds(source, sound):
 
 
 def check_length(source, done, declared):
-    """Raise DecodeError where libsndfile gave less than the file says, or left another FLAC file behind the first unread."""
+    """Raise DecodeError where libsndfile gave less than the file says, or left another
+    FLAC file behind the first unread.
+    """
     declared = source.layout.seconds or declared
     if done < declared - source.layout.tolerance:
         raise DecodeError(f"gave {done:.2f} of {declared:.2f} s")
     if source.layout.kind == "flac":
         position = os.lseek(source.file.descriptor, 0, os.SEEK_CUR)
-        if not source.layout.parts and source.file.bytes.find(b"fLaC", max(4, position - AHEAD_BYTES)) > 0:
+        if (
+            not source.layout.parts
+            and source.file.bytes.find(b"fLaC", max(4, position - AHEAD_BYTES)) > 0
+        ):
             source.layout = read_layout(source.file.bytes, careful=True)
             raise DecodeError(f"gave {done:.2f} s, and there is more behind them")
 
 
 def block_buffer(channels):
-    """An array (n, channels) for one block; n depends on the file alone, so that a file always comes in the same blocks."""
+    """An array (n, channels) for one block; n depends on the file alone, so that a file
+    always comes in the same blocks.
+    """
     return np.empty((max(1, BLOCK_VALUES // channels), channels), np.float32)
 
 
@@ -138,11 +163,21 @@ def block_buffer(channels):
 
 
 def decode_ffmpeg(source):
-    """Route through the ffmpeg program: m4a, aac, wma, alac, ape, webm, the sound of video files, and all that does not add up."""
+    """Route through the ffmpeg program: m4a, aac, wma, alac, ape, webm, the sound of
+    video files, and all that does not add up.
+    """
     source.look_closer()
     heard, done = verdict.Heard(), 0.0
     for part in source.parts:
-        command = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "info", *programs.input_of(source.file.path, part)]
+        command = [
+            "ffmpeg",
+            "-nostdin",
+            "-hide_banner",
+            "-nostats",
+            "-v",
+            "info",
+            *programs.input_of(source.file.path, part),
+        ]
         command += ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
         for rate, mono in decode_program(command, heard):
             done += len(mono) / rate
@@ -157,7 +192,17 @@ def decode_sox(source):
     source.look_closer()
     heard, done = verdict.Heard(), 0.0
     try:
-        command = ["sox", programs.sox_input_of(source.file.path), "-t", "au", "-e", "floating-point", "-b", "32", "-"]
+        command = [
+            "sox",
+            programs.sox_input_of(source.file.path),
+            "-t",
+            "au",
+            "-e",
+            "floating-point",
+            "-b",
+            "32",
+            "-",
+        ]
     except programs.RefusedError as error:
         raise DecodeError(str(error)) from error
     for rate, mono in decode_program(command, heard):
@@ -167,7 +212,9 @@ def decode_sox(source):
 
 
 def decode_program(command, heard):
-    """Samples that a program writes to its stdout as a Sun audio (AU) stream of 32-bit floats; `heard` takes in its messages."""
+    """Samples that a program writes to its stdout as a Sun audio (AU) stream of 32-bit
+    floats; `heard` takes in its messages.
+    """
     with programs.running(command) as program:
         yield from read_au(program.stdout)
         status = program.wait()
@@ -180,12 +227,16 @@ def decode_program(command, heard):
 
 
 def last_lines(text):
-    """The end of a program's messages as one line: the last three lines, where the reason stands."""
+    """The end of a program's messages as one line: the last three lines, where the
+    reason stands.
+    """
     return "; ".join(line.strip() for line in text.strip().splitlines()[-3:])[-500:]
 
 
 def read_au(stream):
-    """Yield (samplerate, mono) of an AU stream; nothing where the stream is empty. A last partial sample is dropped."""
+    """Yield (samplerate, mono) of an AU stream; nothing where the stream is empty. A
+    last partial sample is dropped.
+    """
     header = stream.read(AU_HEADER.size)
     if len(header) < AU_HEADER.size:
         return

@@ -1,4 +1,6 @@
-"""Audio files for the tests of decoding: whole ones of all kinds, and what becomes of them on disks and on the way."""
+"""Audio files for the tests of decoding: whole ones of all kinds, and what becomes of
+them on disks and on the way.
+"""
 import random
 import struct
 import subprocess
@@ -21,18 +23,36 @@ BARE_MP3 = ["-map_metadata", "-1", "-write_xing", "0", "-id3v2_version", "0"]
 
 
 def music(seconds=SECONDS, seed=0, rate=RATE):
-    """Four plucked notes again and again in two different channels, (n_samples, 2) float32."""
+    """Four plucked notes again and again in two different channels, (n_samples, 2)
+    float32.
+    """
     dice = np.random.default_rng(seed)
     time = np.arange(int(seconds * rate)) / rate
     notes = [(220, 2), (331, 3), (523, 1.5), (880, 4)]
-    left = sum(np.sin(2 * np.pi * hz * time + dice.uniform(0, 6)) * np.exp(-3 * (time * beat % 1)) for hz, beat in notes) / 6
+    left = (
+        sum(
+            np.sin(2 * np.pi * hz * time + dice.uniform(0, 6)) * np.exp(-3 * (time * beat % 1))
+            for hz, beat in notes
+        )
+        / 6
+    )
     hiss = 0.02 * dice.standard_normal((len(time), 2))
     return (np.stack([left, 0.7 * np.roll(left, 200)], axis=1) + hiss).astype(np.float32)
 
 
 def ffmpeg(source, target, *options):
     """Encode `source` as `target`; returns its path."""
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", f"file:{source}", *options, f"file:{target}"]
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-y",
+        "-i",
+        f"file:{source}",
+        *options,
+        f"file:{target}",
+    ]
     subprocess.run(command, check=True)
     return target
 
@@ -47,7 +67,23 @@ def make(folder, suffix, seconds=SECONDS, options=None, seed=0):
 
 def seconds_by_ffmpeg(path):
     """How much of a file ffmpeg decodes, in seconds."""
-    command = ["ffmpeg", "-nostdin", "-v", "quiet", "-i", f"file:{path}", "-map", "0:a:0", "-ar", "8000", "-ac", "1", "-f", "u8", "pipe:1"]
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "quiet",
+        "-i",
+        f"file:{path}",
+        "-map",
+        "0:a:0",
+        "-ar",
+        "8000",
+        "-ac",
+        "1",
+        "-f",
+        "u8",
+        "pipe:1",
+    ]
     return len(subprocess.run(command, capture_output=True, check=False).stdout) / 8000
 
 
@@ -57,7 +93,9 @@ def damage(data, start, count, seed=0):
 
 
 def id3(size, padding=0):
-    """An ID3v2.3 tag with a picture of `size` bytes, and zeros behind it that it does not own."""
+    """An ID3v2.3 tag with a picture of `size` bytes, and zeros behind it that it does
+    not own.
+    """
     frame = b"APIC" + struct.pack(">I", size) + bytes(2) + random.Random(size).randbytes(size)
     length = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
     return b"ID3\3\0\0" + length + frame + bytes(padding)
@@ -65,7 +103,9 @@ def id3(size, padding=0):
 
 def ape_tag(size, header=True):
     """An APEv2 tag with an item of `size` bytes, with or without its header."""
-    item = struct.pack("<II", size, 0) + b"Cover Art (front)\0" + random.Random(size).randbytes(size)
+    item = (
+        struct.pack("<II", size, 0) + b"Cover Art (front)\0" + random.Random(size).randbytes(size)
+    )
 
     def end(flags):
         return b"APETAGEX" + struct.pack("<IIII", 2000, len(item) + 32, 1, flags) + bytes(8)

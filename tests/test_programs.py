@@ -104,3 +104,23 @@ def test_a_program_ends_with_us_however_that_happens():
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert gone(child)
+
+
+@pytest.mark.parametrize("name", ["a.m3u", "a.PLS", "a.alsa", "a.null", "a.txt", "a"])
+def test_sox_is_not_given_what_it_takes_for_a_playlist_or_a_device(tmp_path, name):
+    with pytest.raises(programs.RefusedError, match="none of the recordings that it reads"):
+        programs.sox_input_of(str(tmp_path / name))
+
+
+def test_sox_gets_any_name_as_a_path(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("-n.wav", "|touch x.wav", "http:a.VOX"):
+        assert programs.sox_input_of(name) == f"{tmp_path}/{name}"
+
+
+def test_all_that_a_program_said_is_there_to_be_read():
+    lines = "for i in $(seq 30000); do echo line $i >&2; done"
+    with programs.running(["sh", "-c", lines]) as program:
+        assert program.wait() == 0
+        assert list(program.lines()) == [f"line {number}" for number in range(1, 30001)]
+        assert len(program.messages()) <= programs.MOST_MESSAGES

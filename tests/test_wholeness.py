@@ -1,8 +1,12 @@
-"""One rule for all formats: what is used is what a careful decoder gets to the end of, and what is missing is said."""
+"""One rule for all formats: what is used is what a careful decoder gets to the end of,
+and what is missing is said.
+"""
+import os
 import random
 import re
 import struct
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +29,9 @@ from broken_audio import (
 )
 
 from sound_eval import decode, verdict
+from sound_eval.config import read_config
 from sound_eval.decode import DecodeError, OverlongError, decode_whole
+from sound_eval.spectrify import spectrify_file
 from sound_eval.verdict import EndsEarlyError, TooDamagedError
 
 
@@ -51,7 +57,9 @@ def test_a_whole_file_is_whole(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])
-@pytest.mark.parametrize("suffix", ["wma", "webm", "m4a", "mka", "mp3", "tta", "opus", "ogg", "wv", "flv", "avi"])
+@pytest.mark.parametrize(
+    "suffix", ["wma", "webm", "m4a", "mka", "mp3", "tta", "opus", "ogg", "wv", "flv", "avi"]
+)
 def test_short_files_of_any_rate_are_whole(tmp_path, suffix, rate):
     if (suffix, rate) in [("flv", 48000), ("flv", 8000), ("webm", 22050), ("opus", 22050)]:
         pytest.skip("the format has no such rate")
@@ -59,7 +67,9 @@ def test_short_files_of_any_rate_are_whole(tmp_path, suffix, rate):
     assert decoded(make(tmp_path, suffix, options=options))[1] == ""
 
 
-@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame", "pcm_f64le", "pcm_mulaw", "pcm_u8"])
+@pytest.mark.parametrize(
+    "codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame", "pcm_f64le", "pcm_mulaw", "pcm_u8"]
+)
 def test_waves_that_are_packed_are_whole(tmp_path, codec):
     path = make(tmp_path, "wav", options=["-c:a", codec])
     assert decoded(path) == (pytest.approx(SECONDS, abs=0.06), "")
@@ -74,7 +84,23 @@ def test_a_film_whose_picture_lasts_otherwise_is_whole(tmp_path, suffix, sound, 
     soundfile.write(tmp_path / "a.wav", music(sound), RATE)
     path = tmp_path / f"film.{suffix}"
     pictures = ["-f", "lavfi", "-i", f"testsrc=s=64x64:r=10:d={picture}"]
-    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", *pictures, "-i", tmp_path / "a.wav", "-map", "0", "-map", "1", path], check=True)
+    subprocess.run(
+        [
+            "ffmpeg",
+            "-nostdin",
+            "-v",
+            "error",
+            *pictures,
+            "-i",
+            tmp_path / "a.wav",
+            "-map",
+            "0",
+            "-map",
+            "1",
+            path,
+        ],
+        check=True,
+    )
     assert decoded(path) == (pytest.approx(sound, abs=0.08), "")
 
 
@@ -83,11 +109,15 @@ def test_a_film_whose_picture_lasts_otherwise_is_whole(tmp_path, suffix, sound, 
 
 @pytest.fixture(scope="module")
 def loud_then_soft(tmp_path_factory):
-    """The bytes of MP3 frames of 8 s, the last three quarters at a tenth of the bit rate: libsndfile guesses 3.4 s."""
+    """The bytes of MP3 frames of 8 s, the last three quarters at a tenth of the bit
+    rate: libsndfile guesses 3.4 s.
+    """
     folder = tmp_path_factory.mktemp("guess")
     sound = np.concatenate([music(2) * 1.5, music(6, 1) * 0.002])
     soundfile.write(folder / "a.wav", sound, RATE)
-    frames = ffmpeg(folder / "a.wav", folder / "a.mp3", "-c:a", "libmp3lame", "-q:a", "4", *BARE_MP3).read_bytes()
+    frames = ffmpeg(
+        folder / "a.wav", folder / "a.mp3", "-c:a", "libmp3lame", "-q:a", "4", *BARE_MP3
+    ).read_bytes()
     assert soundfile.info(folder / "a.mp3").duration < 4
     return frames
 
@@ -121,7 +151,9 @@ WRAPPINGS = {
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("header", [False, True])
-def test_all_of_an_mp3_is_used_whatever_lies_around_it(tmp_path, loud_then_soft, counted, header, wrapping):
+def test_all_of_an_mp3_is_used_whatever_lies_around_it(
+    tmp_path, loud_then_soft, counted, header, wrapping
+):
     front, behind = WRAPPINGS[wrapping]
     path = written(tmp_path / "a.mp3", front + (counted if header else loud_then_soft) + behind)
     assert decoded(path) == (pytest.approx(SECONDS, abs=0.06), "")
@@ -130,7 +162,13 @@ def test_all_of_an_mp3_is_used_whatever_lies_around_it(tmp_path, loud_then_soft,
 def test_a_header_without_a_count_of_frames(tmp_path, counted):
     at = counted.index(b"Info") + 4
     flags = struct.unpack_from(">I", counted, at)[0]
-    without = counted[:at] + struct.pack(">I", flags & ~1) + counted[at + 8 : at + 150] + bytes(4) + counted[at + 150 :]
+    without = (
+        counted[:at]
+        + struct.pack(">I", flags & ~1)
+        + counted[at + 8 : at + 150]
+        + bytes(4)
+        + counted[at + 150 :]
+    )
     assert decoded(written(tmp_path / "a.mp3", without)) == (pytest.approx(SECONDS, abs=0.06), "")
 
 
@@ -192,25 +230,62 @@ def test_a_stream_that_does_not_say_its_length_is_used_as_far_as_it_goes(tmp_pat
     assert seconds == pytest.approx(SECONDS / 2, abs=0.1)
 
 
-@pytest.mark.parametrize("suffix", ["wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mp3", "webm", "mka", "wma", "avi", "flv", "tta"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "wav",
+        "w64",
+        "aiff",
+        "au",
+        "caf",
+        "flac",
+        "ogg",
+        "mp3",
+        "webm",
+        "mka",
+        "wma",
+        "avi",
+        "flv",
+        "tta",
+    ],
+)
 def test_what_a_program_wrote_to_a_pipe_is_whole(tmp_path, suffix):
     """Its header leaves the length open, or has a number that is none."""
     muxer = {"mka": "matroska", "wma": "asf"}.get(suffix, suffix)
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", make(tmp_path, "wav"), *KINDS[suffix], "-f", muxer, "pipe:1"]
-    path = written(tmp_path / f"pipe.{suffix}", subprocess.run(command, capture_output=True, check=True).stdout)
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-i",
+        make(tmp_path, "wav"),
+        *KINDS[suffix],
+        "-f",
+        muxer,
+        "pipe:1",
+    ]
+    path = written(
+        tmp_path / f"pipe.{suffix}", subprocess.run(command, capture_output=True, check=True).stdout
+    )
     assert decoded(path) == (pytest.approx(SECONDS, abs=0.06), "")
 
 
 @pytest.mark.parametrize("suffix", ["wav", "aiff", "au"])
 def test_what_sox_wrote_to_a_pipe_is_whole(tmp_path, suffix):
     command = ["sox", make(tmp_path, "wav"), "-t", suffix, "-"]
-    path = written(tmp_path / f"pipe.{suffix}", subprocess.run(command, capture_output=True, check=True).stdout)
+    path = written(
+        tmp_path / f"pipe.{suffix}", subprocess.run(command, capture_output=True, check=True).stdout
+    )
     assert decoded(path) == (SECONDS, "")
 
 
 def test_a_recorded_ogg_stream_is_whole(tmp_path):
-    """Without the mark of its end, as what a player recorded; cut within a page it is not."""
-    data = make(tmp_path, "ogg", options=["-c:a", "libvorbis", "-page_duration", "200000"]).read_bytes()
+    """Without the mark of its end, as what a player recorded; cut within a page it is
+    not.
+    """
+    data = make(
+        tmp_path, "ogg", options=["-c:a", "libvorbis", "-page_duration", "200000"]
+    ).read_bytes()
     last = data.rindex(b"OggS")
     seconds, damaged = decoded(written(tmp_path / "a.ogg", data[:last]))
     assert (damaged, seconds) == ("", pytest.approx(SECONDS - 0.2, abs=0.2))
@@ -221,7 +296,9 @@ def test_a_recorded_ogg_stream_is_whole(tmp_path):
 # ---- damage ----
 
 
-@pytest.mark.parametrize("suffix", ["mp3", "m4a", "flac", "wma", "opus", "ogg", "oga", "tta", "aac"])
+@pytest.mark.parametrize(
+    "suffix", ["mp3", "m4a", "flac", "wma", "opus", "ogg", "oga", "tta", "aac"]
+)
 def test_a_short_damage_is_used_and_named(tmp_path, suffix):
     data = make(tmp_path, suffix, seconds=30).read_bytes()
     path = written(tmp_path / f"a.{suffix}", damage(data, len(data) // 2, 400))
@@ -232,11 +309,16 @@ def test_a_short_damage_is_used_and_named(tmp_path, suffix):
 
 
 def test_one_byte_of_ogg(tmp_path):
-    """A page with a wrong checksum is lost to every careful decoder; libsndfile fills its time with something."""
+    """A page with a wrong checksum is lost to every careful decoder; libsndfile fills
+    its time with something.
+    """
     data = make(tmp_path, "ogg", seconds=20).read_bytes()
     seconds, damaged = decoded(written(tmp_path / "a.ogg", damage(data, len(data) // 2, 1)))
     assert seconds == pytest.approx(19, abs=0.1)
-    assert re.fullmatch(r"1\.0\d of 20\.0 s could not be decoded \(1 damaged pages with 1\.0\d s of sound\)", damaged)
+    assert re.fullmatch(
+        r"1\.0\d of 20\.0 s could not be decoded \(1 damaged pages with 1\.0\d s of sound\)",
+        damaged,
+    )
 
 
 def test_bytes_lost_from_the_middle(tmp_path, counted):
@@ -258,21 +340,30 @@ def test_more_than_a_fifth_damaged_is_a_failure(tmp_path):
 def test_a_tag_behind_the_sound_is_no_damage(tmp_path, suffix):
     data = make(tmp_path, suffix).read_bytes()
     for tag in (ID3V1, ape_tag(40_000), LYRICS + ID3V1):
-        assert decoded(written(tmp_path / f"a.{suffix}", data + tag)) == (pytest.approx(SECONDS, abs=0.03), "")
+        assert decoded(written(tmp_path / f"a.{suffix}", data + tag)) == (
+            pytest.approx(SECONDS, abs=0.03),
+            "",
+        )
 
 
 BREAKS = {
     "cut": lambda data, dice: data[: dice.randrange(1, len(data))],
     "bit": lambda data, dice: damage(data, dice.randrange(len(data)), 1, dice.random()),
-    "burst": lambda data, dice: damage(data, dice.randrange(len(data) - 3000), dice.choice([10, 400, 3000]), dice.random()),
-    "gap": lambda data, dice: data[: (at := dice.randrange(len(data)))] + data[at + dice.choice([1, 100, 5000]) :],
+    "burst": lambda data, dice: damage(
+        data, dice.randrange(len(data) - 3000), dice.choice([10, 400, 3000]), dice.random()
+    ),
+    "gap": lambda data, dice: (
+        data[: (at := dice.randrange(len(data)))] + data[at + dice.choice([1, 100, 5000]) :]
+    ),
     "junk behind": lambda data, dice: data + dice.randbytes(dice.choice([1, 128, 5000])),
 }
 
 
 @pytest.mark.parametrize("suffix", [*KINDS, *STREAMS])
 def test_broken_at_random_nothing_is_silently_less(tmp_path, suffix):
-    """Done, damaged or failed, with no less than what ffmpeg decodes; and what is called done is all there, or has no length."""
+    """Done, damaged or failed, with no less than what ffmpeg decodes; and what is
+    called done is all there, or has no length.
+    """
     data, dice = make(tmp_path, suffix, seconds=4).read_bytes(), random.Random(suffix)
     seen = set()
     for number, (way, broken) in enumerate([*BREAKS.items()] * 2):
@@ -308,8 +399,20 @@ def test_longer_than_a_day_is_refused_by_its_header(tmp_path):
 
 def test_longer_than_a_day_is_refused_where_no_header_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "LONGEST_SECONDS", 2.0)
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", make(tmp_path, "wav"), "-f", "flac", "pipe:1"]
-    path = written(tmp_path / "a.flac", subprocess.run(command, capture_output=True, check=True).stdout)
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-i",
+        make(tmp_path, "wav"),
+        "-f",
+        "flac",
+        "pipe:1",
+    ]
+    path = written(
+        tmp_path / "a.flac", subprocess.run(command, capture_output=True, check=True).stdout
+    )
     for options in ({}, {"max_seconds": 5.0}, {"max_seconds": 5.0, "skip_long": True}):
         with pytest.raises(OverlongError):
             decoded(path, **options)
@@ -318,6 +421,56 @@ def test_longer_than_a_day_is_refused_where_no_header_says_so(tmp_path, monkeypa
 
 def test_heard_reads_what_ffmpeg_says_whatever_the_tags_say(tmp_path):
     heard = verdict.Heard()
-    for line in ("    title           : Duration: 09:00:00.00,", "  Duration: 00:01:02.50, start: 0.0", "Error while decoding stream #0:0"):
+    for line in (
+        "    title           : Duration: 09:00:00.00,",
+        "  Duration: 00:01:02.50, start: 0.0",
+        "Error while decoding stream #0:0",
+    ):
         heard.take(line)
     assert (heard.seconds, heard.complaints) == (62.5, 1)
+
+
+# ---- the same through the script's own function ----
+
+
+def task(path, target):
+    """What `spectrify_file` needs to know to make `target` of `path`."""
+    return SimpleNamespace(audio_path=path, target=target, config=read_config(), replaces=False)
+
+
+def test_what_spectrify_makes_of_it(tmp_path):
+    whole = make(tmp_path, "mp3", seconds=20).read_bytes()
+    files = {
+        "whole.mp3": whole,
+        "damaged.mp3": damage(whole, len(whole) // 2, 400),
+        "cut.mp3": whole[: len(whole) // 2],
+        "text.mp3": b"no music\n" * 500,
+    }
+    outcomes = {}
+    for name, data in files.items():
+        target = tmp_path / f"{name}.npy"
+        path = written(tmp_path / name, data)
+        outcomes[name] = spectrify_file(task(path, target))
+        assert target.exists() == (not outcomes[name].failure)
+    assert (outcomes["whole.mp3"].seconds, outcomes["whole.mp3"].damaged) == (20.0, "")
+    assert outcomes["damaged.mp3"].seconds == pytest.approx(19.95, abs=0.04)
+    assert "could not be decoded" in outcomes["damaged.mp3"].damaged
+    assert [outcomes[name].failure for name in ("cut.mp3", "text.mp3")] == [
+        "ends early",
+        "cannot be decoded",
+    ]
+    assert not any(outcome.kept for outcome in outcomes.values())
+
+
+def test_what_was_only_not_read_this_time_is_kept(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.mp3")  # it took the file's place after the folder was read
+    m4a = make(tmp_path, "m4a")
+    monkeypatch.setenv("PATH", "/nowhere")
+    for path, failure in (
+        (tmp_path / "pipe.mp3", "cannot be read or written"),
+        (tmp_path / "gone.mp3", "cannot be read or written"),
+        (m4a, "cannot be read now"),
+    ):
+        outcome = spectrify_file(task(path, tmp_path / "a.npy"))
+        assert (outcome.failure, outcome.kept) == (failure, True)
+        assert not (tmp_path / "a.npy").exists()
