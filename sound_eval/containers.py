@@ -124,7 +124,7 @@ def ogg_layout(data):
         seconds=sum(lengths) if known else 0.0,
         end=sum(lengths) if known else None,
         cut="it ends within one of its pages" if chain.cut else "",
-        damage=f"{bad} damaged pages with {lost:.2f} s of sound" if bad else "",
+        damage=f"damaged pages: {bad}, with {lost:.2f} s of sound" if bad else "",
         parts=parts if len(parts) > 1 else (),
     )
 
@@ -190,7 +190,7 @@ def walked_layout(walk, stated, frame):
         else EXACT
         if stated and stated.exact
         else MISSING_SECONDS,
-        damage=f"{walk.gaps} damaged places with {walk.lost_seconds:.2f} s of sound"
+        damage=f"damaged places: {walk.gaps}, with {walk.lost_seconds:.2f} s of sound"
         if walk.gaps
         else "",
     )

@@ -316,7 +316,7 @@ def test_one_byte_of_ogg(tmp_path):
     seconds, damaged = decoded(written(tmp_path / "a.ogg", damage(data, len(data) // 2, 1)))
     assert seconds == pytest.approx(19, abs=0.1)
     assert re.fullmatch(
-        r"1\.0\d of 20\.0 s could not be decoded \(1 damaged pages with 1\.0\d s of sound\)",
+        r"1\.0\d of 20\.0 s could not be decoded \(damaged pages: 1, with 1\.0\d s of sound\)",
         damaged,
     )
 
