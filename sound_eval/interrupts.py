@@ -94,7 +94,15 @@ def say_interrupted():
         os.write(2, b"interrupted\n")
 
 
+def at_the_end():
+    """Let no signal count any more: the last of Python's end cannot run a handler, and all is written then.
+
+    A timer may still be running for a signal that came in an import just before the end.
+    """
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 if is_script() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, on_signal)
-    # The last of Python's end cannot run a handler; all is written then, so no signal counts.
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    atexit.register(at_the_end)
