@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval import corpus as corpora
-from sound_eval import infer
-from sound_eval.cli import InputError, Progress, print_next, run_main, warn
-from sound_eval.library import check_song_vectors, save_song_vectors
-from sound_eval.outputs import OutputTree
-from sound_eval.run_folder import RunFolder, check_no_run_folder
-from sound_eval.tree_state import STATE_NAME
-from sound_eval.trees import is_inside, write_array
+from sound_eval.cli import print_next, run_main
+from sound_eval.errors import InputError
+from sound_eval.files.outputs import OutputTree
+from sound_eval.files.trees import is_inside, write_array
+from sound_eval.log_mel.tree_state import STATE_NAME
+from sound_eval.model import corpus as corpora
+from sound_eval.model import inference
+from sound_eval.model.run_folder import RunFolder, check_no_run_folder
+from sound_eval.songs.library import check_song_vectors, save_song_vectors
+from sound_eval.terminal import Progress, warn
 
 EXAMPLE = """example:
   python calc_all_vecs.py example_vectors/ example_outs/ example_word_vectors/ --song-vectors example_word_vectors/songs.npy
@@ -87,7 +89,7 @@ def write_song(vectors_dir, tree, networks, config, name):
         return error
     with tree.write(name) as file:
         write_array(file, np.ascontiguousarray(words, np.float32))
-    return words[infer.evenly(len(words), infer.MOST_MEAN_INPUTS)].mean(axis=0)
+    return words[inference.evenly(len(words), inference.MOST_MEAN_INPUTS)].mean(axis=0)
 
 
 def read_inputs(path, config):
@@ -101,10 +103,10 @@ def song_rows(args, run, weights, networks, config, means):
     unknown = [name for name in means if name not in trained]
     rows = dict(zip(trained, weights["songs/average"][list(trained.values())], strict=True))
     with Progress(len(unknown), "song", "inferring") as progress:
-        at_once = infer.SONGS_AT_ONCE * os.cpu_count()  # a group for each thread
+        at_once = inference.SONGS_AT_ONCE * os.cpu_count()  # a group for each thread
         for first in range(0, len(unknown), at_once):
             group = unknown[first : first + at_once]
-            solved = infer.song_vectors(networks, [read_inputs(args.vectors_dir / name, config) for name in group], config)
+            solved = inference.song_vectors(networks, [read_inputs(args.vectors_dir / name, config) for name in group], config)
             rows.update(zip(group, solved, strict=True))
             progress.update(len(group))
     return np.stack([rows[name] for name in means]), len(unknown)
@@ -128,7 +130,7 @@ def main():
     check(args)
     run = RunFolder(args.run_dir).snapshot()
     config, weights = run.config, corpora.read_state(run)
-    networks = infer.networks_from(weights)
+    networks = inference.networks_from(weights)
     names = corpora.list_songs(args.vectors_dir)
     means, failed = write_words(args, networks, config, names)
     if not means:

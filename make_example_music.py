@@ -19,11 +19,13 @@ from example_music.instruments import RATE
 from example_music.piece import Piece, play
 from example_music.styles import STYLES
 from sound_eval import programs
-from sound_eval.cli import InputError, Progress, print_next, run_main
-from sound_eval.outputs import check_outputs, write_output
-from sound_eval.tables import csv_text
-from sound_eval.trees import TEMPORARY_PREFIX
-from sound_eval.workers import run_local
+from sound_eval.cli import print_next, run_main
+from sound_eval.errors import InputError
+from sound_eval.files.outputs import check_outputs, write_output
+from sound_eval.files.tables import csv_text
+from sound_eval.files.trees import TEMPORARY_PREFIX
+from sound_eval.log_mel.processes import run_local
+from sound_eval.terminal import Progress
 
 LABELS, KIND = "labels.csv", "labels of the example music"
 SHORTEST_SECONDS = 5.0  # below this a piece has no room for its form

@@ -10,10 +10,11 @@ import sys
 # No threads for linear algebra in any process: the processes use the cores already. It is read when NumPy is imported.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", VECLIB_MAXIMUM_THREADS="1")
 
-from sound_eval.audio_folder import others_text
-from sound_eval.cli import print_next, run_main, warn
+from sound_eval.audio.folder import others_text
+from sound_eval.cli import print_next, run_main
 from sound_eval.config import read_config
-from sound_eval.trees import log_mel_name
+from sound_eval.files.trees import log_mel_name
+from sound_eval.terminal import warn
 
 EXAMPLE = """examples:
   python spectrify_all.py example_input/ example_vectors/ --config=configs/small_train.yaml
@@ -60,7 +61,7 @@ def main():
     """Run, report, return the exit status."""
     arguments = parse_arguments()
     config = read_config(arguments.config)
-    from sound_eval.spectrify import spectrify
+    from sound_eval.log_mel.spectrify import spectrify
 
     signal.signal(signal.SIGTERM, sound_eval.interrupts.on_signal)  # stop as for Ctrl-C: what is done stays done
     options = {name: getattr(arguments, name) for name in ("processes", "dask", "exclude", "overwrite", "prune")}

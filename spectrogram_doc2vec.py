@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval import corpus as corpora
-from sound_eval import distribution, infer
-from sound_eval.cli import InputError, Progress, print_next, quiet_tensorflow, run_main, seed_number, warn
+from sound_eval.cli import print_next, run_main, seed_number
 from sound_eval.config import differences, read_config, to_yaml
-from sound_eval.monitor import Asked, Monitor
-from sound_eval.run_folder import OWN_FOLDERS, RunFolder
-from sound_eval.tree_state import STATE_NAME
-from sound_eval.trees import is_inside
+from sound_eval.errors import InputError
+from sound_eval.files.trees import is_inside
+from sound_eval.log_mel.tree_state import STATE_NAME
+from sound_eval.model import corpus as corpora
+from sound_eval.model import devices, inference
+from sound_eval.model.monitor import Asked, Monitor
+from sound_eval.model.run_folder import OWN_FOLDERS, RunFolder
+from sound_eval.terminal import Progress, quiet_tensorflow, warn
 
 EXAMPLE = """example:
   python spectrogram_doc2vec.py example_vectors/ example_outs/ --config=configs/small_train.yaml
@@ -115,7 +117,7 @@ def settled_songs(args, run, present):
 
 def settled_state(run, corpus, config, n_new, seed):
     """The state to go on from: that of the run folder, with inferred vectors for new songs, or a fresh one."""
-    from sound_eval import training
+    from sound_eval.model import training
 
     if not run.exists():
         return training.new_state(config, corpus, seed)
@@ -126,21 +128,21 @@ def settled_state(run, corpus, config, n_new, seed):
 def inferred(state, corpus, config, n_new):
     """Song vectors (n_new, dim_out) of the last `n_new` songs, which are read a block at a time."""
     print(f"{n_new} new songs: their vectors are inferred and then trained on")
-    networks, at_once, vectors = infer.networks_from(state), infer.SONGS_AT_ONCE * os.cpu_count(), []  # a group for each thread
+    networks, at_once, vectors = inference.networks_from(state), inference.SONGS_AT_ONCE * os.cpu_count(), []  # a group for each thread
     rows = range(len(corpus.names))[-n_new:]
     with Progress(n_new, "song", "inferring song vectors") as progress:
         for first in range(0, n_new, at_once):
             songs = [corpus.song(row) for row in rows[first : first + at_once]]
-            vectors.append(infer.song_vectors(networks, songs, config))
+            vectors.append(inference.song_vectors(networks, songs, config))
             progress.update(len(songs))
     return np.concatenate(vectors)
 
 
 def save(run, corpus, state, epoch, cost):
     """Write the run folder after `epoch`; what is published is the document vector: song vector + mean word vector."""
-    networks = infer.networks_from(state)
-    references = infer.draw_references(networks, corpus)
-    words = infer.corpus_words(networks, corpus)
+    networks = inference.networks_from(state)
+    references = inference.draw_references(networks, corpus)
+    words = inference.corpus_words(networks, corpus)
     run.save(epoch, state["songs/average"] + words, state | {"references": references}, cost)
 
 
@@ -159,7 +161,7 @@ def open_board(args, run, workers):
     """The Board of --tensorboard, or None."""
     if not args.tensorboard or not workers.chief:
         return None
-    from sound_eval.board import Board
+    from sound_eval.model.board import Board
 
     return Board(run.path / "tensorboard")
 
@@ -203,13 +205,13 @@ def begin(args, run, workers, present, config):
     check_config(config, run)  # only under the lock does the folder stand still
     names, n_new = settled_songs(args, run, present)
     if args.tensorboard and workers.chief:
-        from sound_eval import board
+        from sound_eval.model import board
 
         board.check(run.path / "tensorboard")
     corpus = workers.in_turn(lambda: corpora.open_corpus(args.vectors_dir, names, config, run.cache_path, is_own=run.exists()))
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
 
-    from sound_eval import training  # TensorFlow, after everything that can be said without it
+    from sound_eval.model import training  # TensorFlow, after everything that can be said without it
 
     state = settled_state(run, corpus, config, n_new, args.seed)
     workers.check_same("\n".join([to_yaml(config), str(args.seed), str(state["step"]), *names]), "the song list, configuration, seed or run folder")
@@ -231,7 +233,7 @@ def main():
     present = corpora.list_songs(args.vectors_dir)
     config = settled_config(args, run)
     quiet_tensorflow()
-    workers = distribution.join(config.USE_GPU)
+    workers = devices.join(config.USE_GPU)
     with run.beginning() if workers.chief else nullcontext():
         names, corpus, trainer = begin(args, run, workers, present, config)
     epoch = train(args, run, trainer, corpus, Stop(began, args.max_minutes))

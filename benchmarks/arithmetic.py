@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import InputError, Progress, run_main
-from sound_eval.library import Library, document_vectors
-from sound_eval.vectors import unit_vectors
+from sound_eval.cli import run_main
+from sound_eval.errors import InputError
+from sound_eval.search.vectors import unit_vectors
+from sound_eval.songs.library import Library, document_vectors
+from sound_eval.terminal import Progress
 
 EXAMPLE = """example:
   python benchmarks/arithmetic.py example_outs/ example_input/ --pairs 100 --metadata example_input/labels.csv --apart genre"""

@@ -18,7 +18,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from sound_eval.config import read_config
-from sound_eval.run_folder import RunFolder
+from sound_eval.model.run_folder import RunFolder
 
 EXAMPLE = """example:
   python benchmarks/map.py --songs 8000 100000"""

@@ -17,18 +17,19 @@ from pathlib import Path
 import numpy as np
 import rivals
 
-from sound_eval import corpus as corpora
-from sound_eval import figures
-from sound_eval.cli import InputError, run_main
+from sound_eval.cli import run_main
 from sound_eval.config import read_config
-from sound_eval.labelled import LabelledSongs
-from sound_eval.metadata import read_joined
-from sound_eval.outputs import check_outputs, write_outputs
-from sound_eval.pooling import pool_tree
-from sound_eval.run_folder import RunFolder
-from sound_eval.scores import five_scores
-from sound_eval.trees import audio_name, load_array, save_array
-from sound_eval.untrained import untrained_vectors
+from sound_eval.errors import InputError
+from sound_eval.evaluation import figures
+from sound_eval.evaluation.pooling import pool_tree
+from sound_eval.evaluation.scores import five_scores
+from sound_eval.files.outputs import check_outputs, write_outputs
+from sound_eval.files.trees import audio_name, load_array, save_array
+from sound_eval.model import corpus as corpora
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.untrained import untrained_vectors
+from sound_eval.songs.labelled import LabelledSongs
+from sound_eval.songs.labels import read_joined
 
 EXAMPLE = """\
 example, on your own files:

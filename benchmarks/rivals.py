@@ -4,7 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from sound_eval.cli import Progress
+from sound_eval.terminal import Progress
 
 N_WORDS = 1024  # audio words: clusters of inputs, fewer on a small corpus
 INPUTS_PER_WORD = 32  # at least, so that documents share words

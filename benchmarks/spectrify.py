@@ -27,11 +27,12 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 
 import numpy as np
 
-from sound_eval.audio_folder import AudioFolder
-from sound_eval.cli import Progress, run_main
+from sound_eval.audio.folder import AudioFolder
+from sound_eval.cli import run_main
 from sound_eval.config import read_config
-from sound_eval.melspec import HIGH_HZ, LOG_FLOOR, LOW_HZ
-from sound_eval.spectrify import log_mel_of_file
+from sound_eval.log_mel.melspec import HIGH_HZ, LOG_FLOOR, LOW_HZ
+from sound_eval.log_mel.spectrify import log_mel_of_file
+from sound_eval.terminal import Progress
 
 FORK = multiprocessing.get_context("fork")
 SCRIPT = Path(__file__).resolve().parent.parent / "spectrify_all.py"

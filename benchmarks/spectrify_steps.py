@@ -18,11 +18,14 @@ import soundfile
 import soxr
 from scipy.fft import irfft, rfft
 
-from sound_eval import melspec, mixing, routes
-from sound_eval.audio_folder import AudioFolder
-from sound_eval.cli import InputError, Progress, run_main
+from sound_eval.audio import decoders, mixing
+from sound_eval.audio.folder import AudioFolder
+from sound_eval.cli import run_main
 from sound_eval.config import read_config
-from sound_eval.spectrify import log_mel_of_file, log_mel_parameters
+from sound_eval.errors import InputError
+from sound_eval.log_mel import melspec
+from sound_eval.log_mel.spectrify import log_mel_of_file, log_mel_parameters
+from sound_eval.terminal import Progress
 
 EXAMPLE = """example:
   python benchmarks/spectrify_steps.py example_input/ --files 15"""
@@ -58,12 +61,12 @@ def dense_bands(spectra, parameters):
 
 def with_sizes(values, frames, function):
     """Run `function` with other block sizes."""
-    before = routes.BLOCK_VALUES, melspec.BLOCK_FRAMES
-    routes.BLOCK_VALUES, melspec.BLOCK_FRAMES = values, frames
+    before = decoders.BLOCK_VALUES, melspec.BLOCK_FRAMES
+    decoders.BLOCK_VALUES, melspec.BLOCK_FRAMES = values, frames
     try:
         function()
     finally:
-        routes.BLOCK_VALUES, melspec.BLOCK_FRAMES = before
+        decoders.BLOCK_VALUES, melspec.BLOCK_FRAMES = before
 
 
 def steps(paths, config):
@@ -76,7 +79,7 @@ def steps(paths, config):
     windows = [np.ascontiguousarray(view * melspec.hann(config.FFT_SIZE)) for view in views]
     spectra = [rfft(window, axis=1) for window in windows]
     sparse = melspec.sparse_bands(parameters["n_mels"], parameters["fft_size"], parameters["samplerate"])
-    values, frames = routes.BLOCK_VALUES, melspec.BLOCK_FRAMES
+    values, frames = decoders.BLOCK_VALUES, melspec.BLOCK_FRAMES
     return [
         ("decode (libsndfile)", "float32, blocks of 65536", lambda: [read_blocks(path, 1 << 16) for path in paths]),
         ("", "float32, blocks of 4096", lambda: [read_blocks(path, 1 << 12) for path in paths]),

@@ -19,12 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval import corpus as corpora
-from sound_eval import infer, scores
-from sound_eval.cli import quiet_tensorflow, run_main
+from sound_eval.cli import run_main
 from sound_eval.config import read_config
-from sound_eval.metadata import column, read_joined
-from sound_eval.vectors import unit_vectors
+from sound_eval.evaluation import scores
+from sound_eval.model import corpus as corpora
+from sound_eval.model import inference
+from sound_eval.search.vectors import unit_vectors
+from sound_eval.songs.labels import column, read_joined
+from sound_eval.terminal import quiet_tensorflow
 
 EXAMPLE = """example, on your own files:
   python benchmarks/train.py bench_out/vectors corpus/metadata.csv --seconds 60"""
@@ -72,13 +74,13 @@ class Race:
 
 def document_vectors(trainer):
     """What a save of the trainer would publish."""
-    networks = infer.networks_from(trainer.state)
-    return trainer.state["songs/average"] + infer.corpus_words(networks, trainer.corpus)
+    networks = inference.networks_from(trainer.state)
+    return trainer.state["songs/average"] + inference.corpus_words(networks, trainer.corpus)
 
 
 def train(kind, corpus, config, songs, args):
     """A finished Race of a Trainer class, with its vectors."""
-    from sound_eval import training
+    from sound_eval.model import training
 
     race = Race(lambda: document_vectors(trainer), songs, args.seconds)
     trainer = kind(corpus, config, training.new_state(config, corpus, args.seed), args.seed)
@@ -93,7 +95,7 @@ def one_pair_at_a_time():
     """A Trainer whose rows are pairs of their own."""
     import tensorflow as tf
 
-    from sound_eval import model, sampling, training
+    from sound_eval.model import network, pairs, training
 
     class OnePairAtATime(training.Trainer):
         """A step takes BATCH_SIZE songs with one A each, and for each A one B: in the first half local, in the second global."""
@@ -105,7 +107,7 @@ def one_pair_at_a_time():
             self.steps_per_epoch = config.TRAIN_STEPS_PER_SAVE // config.BATCH_SIZE
 
         def chunks(self, epoch):
-            random, shape = sampling.epoch_random(self.seed, epoch), (training.CHUNK_STEPS, self.n_songs)
+            random, shape = pairs.epoch_random(self.seed, epoch), (training.CHUNK_STEPS, self.n_songs)
             for _ in range(0, self.steps_per_epoch, training.CHUNK_STEPS):
                 songs, others = random.integers(len(self.corpus.names), size=(2, *shape))
                 a, b = (self.corpus.starts[rows] + random.integers(self.corpus.lengths[rows]) for rows in (songs, others))
@@ -114,7 +116,7 @@ def one_pair_at_a_time():
                 shown = (random.random((*shape, 1)) >= self.config.HIDE_WORDS).astype(np.float32)
                 rows = np.concatenate([a, b], axis=1)[:, :, None]
                 others = random.integers(shape[1], size=(shape[0], 2, shape[1]))
-                batches = sampling.Batches(songs, rows, positions=rows, least=songs, shown=shown, others=others)
+                batches = pairs.Batches(songs, rows, positions=rows, least=songs, shown=shown, others=others)
                 yield [(self.pools[0], batches)], training.CHUNK_STEPS
 
         def cost_and_gradients(self, nets, song_vectors, inputs, batch):
@@ -123,8 +125,8 @@ def one_pair_at_a_time():
             with tf.GradientTape() as tape:
                 tape.watch([nets, song_vectors])
                 parts, mix = (inputs[:n, 0], inputs[n:, 0]), self.config.MIX_INPUTS
-                mixed = [model.mixed(part, others, mix) if mix else part for part, others in zip(parts, tf.unstack(batch.others), strict=True)]
-                words, contexts = (model.encode(net, part) for net, part in zip(nets, mixed, strict=True))
+                mixed = [network.mixed(part, others, mix) if mix else part for part, others in zip(parts, tf.unstack(batch.others), strict=True)]
+                words, contexts = (network.encode(net, part) for net, part in zip(nets, mixed, strict=True))
                 logits = tf.reduce_sum((words * batch.shown + song_vectors * (1 - batch.shown)) * contexts, axis=1)
                 cost = tf.reduce_mean(tf.nn.softplus(sign * logits))
                 total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / n
@@ -198,7 +200,7 @@ def main():
     songs, labels = column(table, args.song, args.metadata), column(table, args.label, args.metadata)
 
     quiet_tensorflow()
-    from sound_eval import training
+    from sound_eval.model import training
 
     with tempfile.TemporaryDirectory() as cache:
         corpus = corpora.open_corpus(args.vectors_dir, names, config, cache)

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import quiet_tensorflow, run_main
+from sound_eval.cli import run_main
 from sound_eval.config import read_config
-from sound_eval.corpus import Corpus, input_size
+from sound_eval.model.corpus import Corpus, input_size
+from sound_eval.terminal import quiet_tensorflow
 
 EXAMPLE = """example:
   python benchmarks/train_scale.py --seconds 5"""
@@ -60,7 +61,7 @@ def make_corpus(n_songs, dim, seed):
 
 def rows_per_second(n_songs, config, args):
     """Rows per second over --seconds of training, and the size of the song tables in bytes."""
-    from sound_eval import training
+    from sound_eval.model import training
 
     corpus = make_corpus(n_songs, input_size(config), args.seed)
     trainer = training.Trainer(corpus, config, training.new_state(config, corpus, args.seed), args.seed)

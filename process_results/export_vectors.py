@@ -19,10 +19,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from sound_eval.cli import InputError, run_main, seed_number
-from sound_eval.library import Library
-from sound_eval.outputs import check_outputs, write_output
-from sound_eval.tables import guarded, write_csv
+from sound_eval.cli import run_main, seed_number
+from sound_eval.errors import InputError
+from sound_eval.files.outputs import check_outputs, write_output
+from sound_eval.files.tables import guarded, write_csv
+from sound_eval.songs.library import Library
 
 EXAMPLES = """examples:
   python process_results/export_vectors.py example_outs/ example_results/songs.bin
@@ -112,7 +113,7 @@ def labels(library, *taken):
 
 def positions(library, seed):
     """Columns x and y (n_songs,) float32; prints how far they tell the truth, as asked of `MOST_ASKED` songs."""
-    from sound_eval import projection
+    from sound_eval.map import projection
 
     n_songs = len(library.vectors)
     asked = np.linspace(0, n_songs - 1, min(n_songs, MOST_ASKED)).astype(int)

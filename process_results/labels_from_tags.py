@@ -5,11 +5,13 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from sound_eval.audio_folder import AudioFolder
-from sound_eval.cli import InputError, Progress, one_line, print_next, run_main, warn
+from sound_eval.audio.folder import AudioFolder
+from sound_eval.cli import print_next, run_main
 from sound_eval.config import read_config
-from sound_eval.outputs import LABELS, check_outputs
-from sound_eval.tables import write_csv
+from sound_eval.errors import InputError, one_line
+from sound_eval.files.outputs import LABELS, check_outputs
+from sound_eval.files.tables import write_csv
+from sound_eval.terminal import Progress, warn
 
 EXAMPLE = """\
 example:
@@ -43,7 +45,7 @@ def songs_in(root, suffixes):
 
 def read_rows(root, names):
     """A row of labels for each file, and `name: reason` for the files whose tags cannot be read."""
-    from sound_eval.tags import FIELDS, genres_alone, labels_of, read_tags
+    from sound_eval.songs.tags import FIELDS, genres_alone, labels_of, read_tags
 
     found, unreadable = [], []
     with Progress(len(names), "file", "reading tags") as progress:

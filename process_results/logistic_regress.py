@@ -4,11 +4,11 @@ import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one li
 import argparse
 from pathlib import Path
 
-from sound_eval import evaluation
 from sound_eval.cli import print_next, run_main
-from sound_eval.labelled import read_labelled, read_vectors
-from sound_eval.metadata import FILENAME
-from sound_eval.run_folder import RunFolder
+from sound_eval.evaluation import report
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.songs.labelled import read_labelled, read_vectors
+from sound_eval.songs.labels import FILENAME
 
 EXAMPLE = """\
 example:
@@ -24,7 +24,7 @@ def parse_args():
     parser.add_argument("metadata", type=Path, help="CSV with a filename column and labels")
     parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
-    evaluation.add_options(parser)
+    report.add_options(parser)
     parser.add_argument("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree: adds the figures of trivial features and of random weights")
     return parser.parse_args()
 
@@ -33,7 +33,7 @@ def features_of(args, names):
     """The vectors to evaluate, name -> (n_songs, dim), with the baselines if there is a log-mel tree."""
     features = {"song vectors": read_vectors(args.vectors, names)}
     if args.vectors_dir:
-        from sound_eval.pooling import pool_tree
+        from sound_eval.evaluation.pooling import pool_tree
 
         pooled = pool_tree(args.vectors_dir, names, BASELINES, "reading log-mel")
         features |= {BASELINES[pooling]: vectors for pooling, vectors in pooled.items()}
@@ -43,7 +43,7 @@ def features_of(args, names):
 
 def random_weights(args, names):
     """The vectors that the run's model gives before training, where the vectors lie in a run folder with its weights."""
-    from sound_eval.corpus import read_weights
+    from sound_eval.model.corpus import read_weights
 
     folder = RunFolder(args.vectors.parent)
     if not folder.exists():
@@ -52,7 +52,7 @@ def random_weights(args, names):
     weights = read_weights(run)
     if not {"mean", "deviation"} <= weights.keys():
         return {}
-    from sound_eval.untrained import inputs_of, untrained_vectors
+    from sound_eval.model.untrained import inputs_of, untrained_vectors
 
     inputs = inputs_of(args.vectors_dir, names, run.config)
     return {"random weights": untrained_vectors(inputs, weights["mean"], weights["deviation"], run.config, args.seed)}
@@ -61,11 +61,11 @@ def random_weights(args, names):
 def main():
     """Evaluate, print, write."""
     args = parse_args()
-    evaluation.check_report(args, [args.metadata, args.music_list, args.vectors])
+    report.check_report(args, [args.metadata, args.music_list, args.vectors])
     songs = read_labelled(args.metadata, args.music_list)
-    task = evaluation.task_of(songs, args)
+    task = report.task_of(songs, args)
     features = features_of(args, songs.names)
-    evaluation.report(task, evaluation.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
+    report.report(task, report.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
     print_next("python", "process_results/sphere_kmeans.py", args.metadata, args.music_list, args.vectors, "--csv-column", task.column)
 
 

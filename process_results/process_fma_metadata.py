@@ -5,9 +5,10 @@ import argparse
 import re
 from pathlib import Path
 
-from sound_eval.cli import InputError, print_next, run_main
-from sound_eval.outputs import check_outputs
-from sound_eval.tables import write_csv
+from sound_eval.cli import print_next, run_main
+from sound_eval.errors import InputError
+from sound_eval.files.outputs import check_outputs
+from sound_eval.files.tables import write_csv
 
 EXAMPLE = """\
 example, on your own files:

@@ -15,14 +15,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from sound_eval.cli import InputError, Progress, run_main, warn
-from sound_eval.durations import Durations
-from sound_eval.faiss_index import FaissIndex
-from sound_eval.library import Library
-from sound_eval.listing import as_csv, as_json, as_text, save_m3u8
-from sound_eval.outputs import check_outputs
-from sound_eval.songs import seconds_from_text
-from sound_eval.vectors import (
+from sound_eval.audio.durations import Durations
+from sound_eval.cli import run_main
+from sound_eval.errors import InputError
+from sound_eval.files.outputs import check_outputs
+from sound_eval.search.faiss_index import FaissIndex
+from sound_eval.search.vectors import (
     Cosine,
     MutualProximity,
     Selection,
@@ -35,6 +33,10 @@ from sound_eval.vectors import (
     ranked,
     walk,
 )
+from sound_eval.songs.finding import seconds_from_text
+from sound_eval.songs.library import Library
+from sound_eval.songs.lists import as_csv, as_json, as_text, save_m3u8
+from sound_eval.terminal import Progress, warn
 
 EXAMPLES = """examples:
   python process_results/similar_songs.py near example_outs/ "volume 01/03" --top 5

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval import clustering, figures
-from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number, warn
-from sound_eval.labelled import choose_label_column, read_labelled, read_vectors
-from sound_eval.metadata import FILENAME
-from sound_eval.outputs import CLUSTERS, check_outputs, write_outputs
-from sound_eval.run_folder import RunFolder
-from sound_eval.tables import frame_text
+from sound_eval.cli import print_next, run_main, seed_number
+from sound_eval.errors import InputError
+from sound_eval.evaluation import clustering, figures
+from sound_eval.files.outputs import CLUSTERS, check_outputs, write_outputs
+from sound_eval.files.tables import frame_text
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.songs.labelled import choose_label_column, read_labelled, read_vectors
+from sound_eval.songs.labels import FILENAME
+from sound_eval.terminal import Progress, warn
 
 EXAMPLE = """\
 example:

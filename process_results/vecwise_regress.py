@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval import evaluation
-from sound_eval.cli import InputError, print_next, run_main, warn
-from sound_eval.labelled import LabelledSongs
-from sound_eval.metadata import FILENAME, read_joined
-from sound_eval.run_folder import RunFolder
-from sound_eval.trees import LOG_MEL_SUFFIX, walk
+from sound_eval.cli import print_next, run_main
+from sound_eval.errors import InputError
+from sound_eval.evaluation import report
+from sound_eval.files.trees import LOG_MEL_SUFFIX, walk
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.songs.labelled import LabelledSongs
+from sound_eval.songs.labels import FILENAME, read_joined
+from sound_eval.terminal import warn
 
 EXAMPLE = """\
 example:
@@ -28,7 +30,7 @@ def parse_args():
     parser.add_argument("metadata", type=Path, metavar="METADATA.csv", help="CSV with a filename column and labels")
     parser.add_argument("frame_vectors", type=Path, metavar="FRAME_VECTORS_DIR", help="tree of frame vectors, one .npy file per song")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", help="run folder: adds its song vectors, for the songs that both hold")
-    evaluation.add_options(parser)
+    report.add_options(parser)
     return parser.parse_args()
 
 
@@ -54,19 +56,19 @@ def shared_songs(names, run):
 def main():
     """Pool, evaluate, print, write."""
     args = parse_args()
-    evaluation.check_report(args, [args.metadata])
+    report.check_report(args, [args.metadata])
     names, features = frame_files(args.frame_vectors), {}
     if args.run_dir:
         run = RunFolder(args.run_dir).snapshot()
         names, features["song vectors"] = shared_songs(names, run)
     songs = LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata))
-    task = evaluation.task_of(songs, args)
+    task = report.task_of(songs, args)
 
-    from sound_eval.pooling import pool_tree
+    from sound_eval.evaluation.pooling import pool_tree
 
     pooled = pool_tree(args.frame_vectors, names, POOLINGS, "reading frame vectors")
     features = {POOLINGS[pooling]: vectors for pooling, vectors in pooled.items()} | features
-    evaluation.report(task, evaluation.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
+    report.report(task, report.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
     run_dir = args.run_dir or Path("RUN_DIR")
     vectors = run.vectors_path if args.run_dir else run_dir / "vector_at_X.npy"
     print_next("python", "process_results/sphere_kmeans.py", args.metadata, run_dir / "music_list.txt", vectors, "--csv-column", task.column)

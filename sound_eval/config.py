@@ -11,8 +11,10 @@ from pathlib import Path
 
 import yaml
 
-from sound_eval.cli import InputError, warn
-from sound_eval.trees import read_text, save_text
+from sound_eval.errors import InputError
+from sound_eval.files.names import AUDIO_SUFFIXES
+from sound_eval.files.trees import read_text, save_text
+from sound_eval.terminal import warn
 
 DEFAULT_PRESET = Path(__file__).resolve().parent.parent / "configs" / "default_config.yaml"
 
@@ -27,22 +29,6 @@ LEGACY_KEYS = ("WINDOW_FORWARD", "NUM_REFERENCE_VECS", "MAX_NUM_FILES")  # read 
 LOG_MEL_KEYS = ("SAMPLERATE", "TIME_SEGMENT_SIZE", "FFT_SIZE", "NUM_MEL_BINS")
 
 DECODERS = ("auto", "soundfile", "ffmpeg", "sox")
-# What the decoders make sound of. Not among them: .ts, which is seldom a film and often a program, and the chip music of
-# game consoles, which has no end.
-# fmt: off
-AUDIO_SUFFIXES = (
-    ".mp3", ".mp2", ".mp1", ".mpa", ".mpga", ".m2a", ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".ogx", ".opus", ".spx",
-    ".m4a", ".m4b", ".m4r", ".f4a", ".aac", ".adts", ".latm", ".loas", ".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
-    ".ape", ".alac", ".wv", ".tta", ".tak", ".shn", ".mpc", ".mp+", ".dsf", ".dff", ".mka", ".weba", ".ra",
-    ".ac3", ".eac3", ".ec3", ".dts", ".dtshd", ".mlp", ".thd", ".amr", ".awb", ".gsm", ".g722", ".vox", ".voc", ".oma",
-    ".sph", ".nist", ".ircam", ".sf", ".paf", ".8svx",
-    # modules of trackers
-    ".mod", ".xm", ".it", ".s3m", ".mptm", ".mtm", ".stm", ".669", ".okt",
-    # the sound of films
-    ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".ogv", ".flv", ".f4v", ".3gp", ".3g2",
-    ".mpg", ".mpeg", ".vob", ".mts", ".m2ts", ".rm", ".rmvb",
-)
-# fmt: on
 
 
 def key(default, at_least=None, at_most=None, choices=None):

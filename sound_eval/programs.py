@@ -17,7 +17,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 
-from sound_eval.cli import InputError
+from sound_eval.errors import InputError
 
 IDLE_SECONDS = 60.0  # a program that gives nothing for so long has got stuck
 WATCH_SECONDS = 0.5  # between two looks at a file that grows

@@ -6,10 +6,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from sound_eval.cli import InputError, Progress, print_next, run_main, seed_number, warn
-from sound_eval.run_folder import RunFolder
-from sound_eval.tree_state import STATE_NAME
-from sound_eval.trees import array_bytes, audio_name, is_inside, load_array, music_list_text
+from sound_eval.cli import print_next, run_main, seed_number
+from sound_eval.errors import InputError
+from sound_eval.files.trees import array_bytes, audio_name, is_inside, load_array, music_list_text
+from sound_eval.log_mel.tree_state import STATE_NAME
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.terminal import Progress, warn
 
 EXAMPLE = """example:
   python static_web_viewer/display_vector_data.py example_outs/ example_input/ example_input/labels.csv example_map/
@@ -95,14 +97,14 @@ def read_songs(args):
 
 def read_labels(names, metadata):
     """A table of labels with one row per song, from the CSV or from the folders."""
-    from sound_eval.metadata import labels_from_folders, read_joined
+    from sound_eval.songs.labels import labels_from_folders, read_joined
 
     return labels_from_folders(names) if metadata == NO_METADATA else read_joined(names, metadata)
 
 
 def plane_of(names, vectors, args):
     """The songs on a plane as the options want them, a projection.Plane, held against the PCA."""
-    from sound_eval import projection
+    from sound_eval.map import projection
 
     with Progress(len(vectors), "song", "true neighbours") as progress:
         truth = projection.Truth(vectors, report=progress.update)
@@ -123,7 +125,7 @@ def plane_of(names, vectors, args):
 
 def warn_of_perplexity(n_songs, wanted):
     """Say so where fewer neighbours count as near than were asked for."""
-    from sound_eval.projection import perplexity_for
+    from sound_eval.map.projection import perplexity_for
 
     used = perplexity_for(n_songs, wanted)
     if wanted is not None and used < wanted:
@@ -143,9 +145,9 @@ def own_positions(path, n_songs):
 def updated_plane(names, truth, args):
     """A Plane of the positions of the map in OUT_DIR for songs that it has, and places among them for the others."""
     import numpy as np
-    from map_former import read_places
 
-    from sound_eval import projection
+    from sound_eval.map import projection
+    from sound_eval.map.former import read_places
 
     before = read_places(args.out_dir)
     is_old = np.array([name in before for name in names])
@@ -162,31 +164,30 @@ def updated_plane(names, truth, args):
 
 def first_colour(table):
     """The column to colour by at first: the one that evaluation takes for the label, else that of fewest values, but two; None without any."""
-    import map_data
-
-    from sound_eval.labelled import choose_label_column
+    from sound_eval.map import data
+    from sound_eval.songs.labelled import choose_label_column
 
     try:
         return choose_label_column(table, "labels")
     except InputError:
-        return map_data.fewest_values(table)
+        return data.fewest_values(table)
 
 
 def cluster_songs(names, vectors, positions, table, args):
     """The table with a `cluster` column, and what the page is told of each cluster; as it was where none are wanted."""
     if args.centers is None and args.clusters is None:
         return table, []
-    import map_clusters
-    import map_data
     import numpy as np
 
-    from sound_eval.clustering import spherical_kmeans
+    from sound_eval.evaluation.clustering import spherical_kmeans
+    from sound_eval.map import clusters as map_clusters
+    from sound_eval.map import data
 
     if args.clusters:
         clusters = map_clusters.read_clusters(names, args.clusters)
     else:
         clusters = spherical_kmeans(vectors, args.centers, seed=args.seed).assignments.astype(str).astype(object)
-    no_names = [map_clusters.CLUSTER, map_data.title_column(table)]
+    no_names = [map_clusters.CLUSTER, data.title_column(table)]
     label = first_colour(table.drop(columns=no_names, errors="ignore"))
     labels = table[label].to_numpy(object) if label else np.full(len(names), "", object)
     column, described = map_clusters.describe_clusters(vectors, positions, clusters, labels)
@@ -201,58 +202,58 @@ def point_size(n_songs):
 
 def write_map(folder, title, table, plane, vectors, extra):
     """Write the page and its data files, the page last; `extra` goes into the data as it is."""
-    import map_data
-    import map_page
-    from map_figure import figure_json
+    from sound_eval.map import data, page
+    from sound_eval.map.figure import figure_json
 
     songs = {
         "title": title,
         "names": table["filename"].tolist(),
-        "columns": map_data.encode_columns(table),
-        "positions": map_data.encode_array(plane.positions),
-        "trust": map_data.encode_array(plane.trust),
-        "titleColumn": map_data.title_column(table),
+        "columns": data.encode_columns(table),
+        "positions": data.encode_array(plane.positions),
+        "trust": data.encode_array(plane.trust),
+        "titleColumn": data.title_column(table),
         "colour": first_colour(table),
         "pointSize": point_size(len(table)),
         "figure": figure_json(),
     }
     files = {
-        "songs.js": map_data.script("songs", songs | extra).encode(),
-        "vectors.js": map_data.script("vectors", map_data.encode_vectors(vectors)).encode(),
+        "songs.js": data.script("songs", songs | extra).encode(),
+        "vectors.js": data.script("vectors", data.encode_vectors(vectors)).encode(),
         "positions.npy": array_bytes(plane.positions),
         "songs.txt": music_list_text(songs["names"]).encode(),
     }
-    folder.publish(files, partial(map_page.make_page, title))
+    folder.publish(files, partial(page.make_page, title))
 
 
 def add_sound(names, args, folder):
     """Bring songs and spectrograms beside the map; returns what the page is told of them, and how many can be heard."""
-    import map_data
-    from map_audio import AudioPlan, place_audio
+    from sound_eval.map import data
+    from sound_eval.map.sounds import AudioPlan, place_audio
 
     plan = AudioPlan(args.audio, args.clip)
     audio, renamed = place_audio(args.audio_dir, names, folder, plan)
-    told = {"audio": map_data.encode_array(audio), "encodedSuffix": plan.suffix, "renamed": renamed}
+    told = {"audio": data.encode_array(audio), "encodedSuffix": plan.suffix, "renamed": renamed}
     return told | add_thumbnails(names, args, folder), int((audio > 0).sum())
 
 
 def add_thumbnails(names, args, folder):
     """Spectrograms beside the map if wanted; returns what the page is told of them."""
-    import map_data
     import numpy as np
+
+    from sound_eval.map import data
 
     found, renamed, suffix = np.zeros(len(names), np.uint8), {}, ""
     if args.vectors_dir is not None:
-        from map_thumbnails import write_thumbnails
+        from sound_eval.map.thumbnails import write_thumbnails
 
         seconds_per_frame = RunFolder(args.run_dir).config().TIME_SEGMENT_SIZE
         found, renamed, suffix = write_thumbnails(args.vectors_dir, names, folder, args.clip, seconds_per_frame)
-    return {"thumbnails": map_data.encode_array(found), "thumbnailSuffix": suffix, "renamedThumbnails": renamed}
+    return {"thumbnails": data.encode_array(found), "thumbnailSuffix": suffix, "renamedThumbnails": renamed}
 
 
 def check_out_dir(args):
     """Raise InputError where OUT_DIR is, holds or lies in a folder that its files do not belong in."""
-    from map_folder import PARTS
+    from sound_eval.map.folder import PARTS
 
     out_dir, audio_dir = args.out_dir, args.audio_dir
     if out_dir.resolve() == audio_dir.resolve():
@@ -271,8 +272,8 @@ def check_out_dir(args):
 
 def main():
     """Read the run, place the songs, write the folder."""
-    from map_folder import MapFolder
-    from map_server import MapServer
+    from sound_eval.map.folder import MapFolder
+    from sound_eval.map.server import MapServer
 
     args = parse_arguments()
     check_out_dir(args)

@@ -73,7 +73,7 @@ def labels_csv(audio_folder):
 def write_run_folder(path, vectors, names, config=None, epoch=1, weights=None):
     """A run folder with the given song vectors (n, dim) and music-list names, as a training would leave it."""
     from sound_eval.config import read_config
-    from sound_eval.run_folder import RunFolder
+    from sound_eval.model.run_folder import RunFolder
 
     run = RunFolder(path)
     run.start(config or read_config(), names)
@@ -83,6 +83,6 @@ def write_run_folder(path, vectors, names, config=None, epoch=1, weights=None):
 
 @pytest.fixture(scope="session", autouse=True)
 def silence_tensorflow():
-    from sound_eval.cli import quiet_tensorflow
+    from sound_eval.terminal import quiet_tensorflow
 
     quiet_tensorflow()

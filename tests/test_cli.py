@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from sound_eval.cli import PROGRESS_FD, Progress, seed_number
-from sound_eval.monitor import Asked, Monitor
+from sound_eval.cli import seed_number
+from sound_eval.model.monitor import Asked, Monitor
+from sound_eval.terminal import PROGRESS_FD, Progress
 
 
 class Terminal(io.StringIO):

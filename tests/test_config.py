@@ -5,8 +5,8 @@ import time
 import pytest
 from conftest import run_script
 
-from sound_eval.cli import InputError
 from sound_eval.config import FIELDS, config_in, read_config, save_config
+from sound_eval.errors import InputError
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n"  # nine lines that stand for 9^9 letters
 LAUGHS += "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))

@@ -14,10 +14,12 @@ from sound_eval.cli import print_next
 from sound_eval.config import FIELDS, LEGACY_KEYS, read_config
 
 REPO = Path(__file__).resolve().parent.parent
-MODULES = sorted(path.stem for path in (REPO / "sound_eval").glob("*.py") if path.stem != "__init__")
-WITH_TENSORFLOW = {"sampling", "model", "distribution", "training", "board"}
+PACKAGE = REPO / "sound_eval"
+MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+WITH_TENSORFLOW = {"model/pairs", "model/network", "model/devices", "model/training", "model/board"}
+MOST_IN_A_ROOM = 12
 FOLDERS = (".", "process_results", "static_web_viewer", "tools", "benchmarks")
-SOURCES = sorted(path for folder in (*FOLDERS, "sound_eval", "example_music") for path in (REPO / folder).glob("*.py"))
+SOURCES = sorted([*PACKAGE.rglob("*.py"), *(path for folder in (*FOLDERS, "example_music") for path in (REPO / folder).glob("*.py"))])
 SCRIPTS = sorted(str(path.relative_to(REPO)) for path in SOURCES if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))
 USER_SCRIPTS = [name for name in SCRIPTS if not name.startswith("benchmarks")]
 CONTRACT = {
@@ -42,18 +44,24 @@ def imports(path):
 
 
 def package_imports(path):
-    """The modules of sound_eval that a file imports."""
+    """The modules of sound_eval that a file imports, as `room/module`."""
     for module, names in imports(path):
-        if module == "sound_eval":
-            yield from names
-        elif module.startswith("sound_eval."):
-            yield module.split(".")[1]
+        if module.split(".")[0] == "sound_eval":
+            inside = module.split(".")[1:]
+            here = "/".join(inside)
+            yield from [here] if here in MODULES else ["/".join([*inside, name]) for name in names]
 
 
 def order_of_modules():
-    """The list in CONTRIBUTING.md, first to last."""
-    block = re.search(r"```modules\n(.*?)```", (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
-    return [line.split()[0] for line in block[1].splitlines()]
+    """The list in CONTRIBUTING.md, first to last, as `room/module`."""
+    block = re.search(r"```rooms\n(.*?)```", (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
+    room = None
+    for line in block[1].splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            room = "" if name == "sound_eval/" else name
+        else:
+            yield room + name
 
 
 # ---- imports ----
@@ -65,13 +73,19 @@ def test_contributing_lists_every_module_once():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_modules_above_it(module):
-    above = order_of_modules()[: order_of_modules().index(module)]
-    assert set(package_imports(REPO / "sound_eval" / f"{module}.py")) <= set(above)
+    order = list(order_of_modules())
+    assert set(package_imports(PACKAGE / f"{module}.py")) <= set(order[: order.index(module)])
+
+
+def test_a_room_holds_what_one_look_takes_in():
+    rooms = [module.rpartition("/")[0] for module in MODULES]
+    assert not {room: rooms.count(room) for room in rooms if rooms.count(room) > MOST_IN_A_ROOM}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPO)))
 def test_only_the_trainer_imports_tensorflow(path):
-    if (path.parent.name == "sound_eval" and path.stem in WITH_TENSORFLOW) or path.parent.name == "benchmarks":
+    name = str(path.relative_to(REPO).with_suffix(""))
+    if name.removeprefix("sound_eval/") in WITH_TENSORFLOW or name.startswith("benchmarks/"):
         return  # a benchmark may hold ours against TensorFlow's own
     assert not {name for name, _ in imports(path) if name.split(".")[0] in ("tensorflow", "keras")}
 
@@ -84,13 +98,15 @@ def test_nothing_imports_a_script(path):
     assert not imported & scripts
 
 
-def test_the_package_is_empty_at_the_top():
-    assert (REPO / "sound_eval" / "__init__.py").read_text() == ""
+def test_packages_are_empty_at_the_top():
+    tops = sorted(PACKAGE.rglob("__init__.py"))
+    assert len(tops) > 5
+    assert not [path for path in tops if path.read_text()]
 
 
 def third_party(paths):
     """Top-level packages that the files import and that are neither Python's nor the project's own."""
-    own = {"sound_eval", "example_music", "conftest"} | {path.stem for path in SOURCES} | {path.stem for path in (REPO / "tests").glob("*.py")}
+    own = {"sound_eval", "example_music", "conftest"} | {path.stem for path in SOURCES} | {path.stem for path in (REPO / "tests").rglob("*.py")}
     roots = {name.split(".")[0] for path in paths for name, _ in imports(path)}
     return roots - own - sys.stdlib_module_names
 
@@ -108,7 +124,7 @@ def required(*files):
 
 def test_requirements_name_every_package_that_is_imported():
     distributions = importlib.metadata.packages_distributions()
-    wanted = third_party([*(path for path in SOURCES if path.parent.name != "benchmarks"), *(REPO / "tests").glob("*.py")])
+    wanted = third_party([*(path for path in SOURCES if path.parent.name != "benchmarks"), *(REPO / "tests").rglob("*.py")])
     assert {"numpy", "yaml", "pytest"} <= wanted
     named = required("requirements.txt", "requirements-dev.txt")
     assert not {root for root in wanted if not {normal(name) for name in distributions.get(root, [root])} & named}
@@ -270,7 +286,8 @@ def test_diagrams_are_whole_local_and_have_a_dark_mode(path):
 
 
 def test_the_page_has_no_remote_address():
-    sources = [path for path in (REPO / "static_web_viewer").rglob("*") if path.suffix in (".py", ".js", ".css", ".html")]
+    everything = [*(REPO / "static_web_viewer").rglob("*"), *(PACKAGE / "map").glob("*.py")]
+    sources = [path for path in everything if path.suffix in (".py", ".js", ".css", ".html")]
     assert {path.suffix for path in sources} >= {".py", ".js", ".css", ".html"}
     remote = [(path.name, url) for path in sources for url in re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))]
     local = ("http://www.w3.org", "http://127.0.0.1", "http://localhost")

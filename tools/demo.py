@@ -19,12 +19,14 @@ from pathlib import Path
 
 from demo_stages import Display, Runner, Stage
 
-from sound_eval import interrupts, outputs
-from sound_eval.cli import InputError, run_main
-from sound_eval.evaluation import REPORT_FILES, REPORT_KIND
-from sound_eval.labelled import choose_label_column, read_labelled
-from sound_eval.metadata import column, read_metadata
-from sound_eval.run_folder import RunFolder
+from sound_eval import interrupts
+from sound_eval.cli import run_main
+from sound_eval.errors import InputError
+from sound_eval.evaluation.report import REPORT_FILES, REPORT_KIND
+from sound_eval.files import outputs
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.songs.labelled import choose_label_column, read_labelled
+from sound_eval.songs.labels import column, read_metadata
 
 REPO = Path(__file__).resolve().parent.parent
 EXAMPLE_MUSIC = REPO / "example_input"

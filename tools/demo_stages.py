@@ -3,7 +3,7 @@
 Conventions
 -----------
 A stage weighs about as many seconds as it takes on the example music, and moves the bar as
-far as its script says it is (`sound_eval.cli.PROGRESS_FD`). A script shows several
+far as its script says it is (`sound_eval.terminal.PROGRESS_FD`). A script shows several
 progresses, its *parts*, in turn; each counts alike.
 A child has a session of its own, so that Ctrl-C comes to it once, from here.
 """
@@ -23,7 +23,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sound_eval.cli import PROGRESS_FD, InputError
+from sound_eval.errors import InputError
+from sound_eval.terminal import PROGRESS_FD
 
 REPO = Path(__file__).resolve().parent.parent
 PIPE_SECONDS = 10.0  # between two lines of progress where stderr is no terminal

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from sound_eval.cli import InputError, run_main
-from sound_eval.outputs import check_outputs, write_output
+from sound_eval.cli import run_main
+from sound_eval.errors import InputError
+from sound_eval.files.outputs import check_outputs, write_output
 
 EXAMPLE = """example:
   python tools/map_pictures.py example_outs/ example_input/ example_input/labels.csv example_results/ --song 'volume 01/03'

@@ -1,0 +1,31 @@
+"""By which file a folder of the program's own is known, and which names in it are its own.
+
+A log-mel tree has TREE_MARK at its top, a run folder has RUN_MARK once a save is complete.
+"""
+import re
+
+from sound_eval.files.trees import LOG_MEL_SUFFIX
+
+TREE_MARK = ".spectrify.jsonl"
+FAILURES_NAME = "failures.csv"  # in a log-mel tree
+RUN_MARK = "epoc_num.txt"
+RUN_PARTS = re.compile(
+    r"(vector_at_\d+\.npy|music_list\.txt|epoc_num\.txt|config\.yaml|cost_list\.csv|\.lock"
+    r"|(weights|cache|tensorboard)(/.*)?)"
+)
+
+
+def is_part_of_run(path, folder):
+    """Whether `folder` is a run folder and `path`, which need not be there, has the name of a part of it."""
+    is_run = (folder / RUN_MARK).is_file()
+    return is_run and bool(RUN_PARTS.fullmatch(path.relative_to(folder).as_posix()))
+
+
+def is_part_of_tree(path, folder):
+    """Whether `folder` is a log-mel tree and `path`, which lies in it, has the name of a part of it.
+
+    That is the name of a song's log-mel, or of the list of failures.
+    """
+    if path.suffix.lower() != LOG_MEL_SUFFIX and path.name != FAILURES_NAME:
+        return False
+    return (folder / TREE_MARK).is_file()

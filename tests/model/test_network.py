@@ -1,0 +1,224 @@
+"""The model's cost against a plain loop over pairs, and what may move which vector."""
+import numpy as np
+import pytest
+from planted import small_config, write_tree
+
+tf = pytest.importorskip("tensorflow")
+
+from sound_eval.model import corpus as corpora  # noqa: E402
+from sound_eval.model import network, pairs, training  # noqa: E402
+
+N_SONGS, RUN, DIM, OUT = 3, 6, 5, 4
+LEAST = (2, 2, 1)
+
+
+def random_batch(seed=0, valid=(6, 6, 4)):
+    """Networks, song vectors, inputs and one step of draws."""
+    random = np.random.default_rng(seed)
+    nets = tuple({k: tf.constant(v) for k, v in network.init_network(random, DIM, 7, OUT).items()} for _ in range(2))
+    songs = tf.constant(random.standard_normal((N_SONGS, OUT)), tf.float32)
+    inputs = tf.constant(random.standard_normal((N_SONGS, RUN, DIM)), tf.float32)
+    positions = np.sort([random.choice(20, RUN, replace=False) for _ in range(N_SONGS)])
+    positions[np.arange(RUN) >= np.array(valid)[:, None]] = -1
+    shown = (random.random((N_SONGS, RUN)) < 0.6).astype(np.float32)
+    others = np.stack([random.permutation(N_SONGS * RUN) for _ in range(2)])
+    batch = pairs.Batches(None, None, *map(tf.constant, (positions.astype(np.int32), LEAST, shown, others)))
+    return nets, songs, inputs, batch
+
+
+def plain_cost(nets, songs, inputs, batch, mix, kin_share=0):
+    """The cost by a loop over all pairs, from the definitions of local, global and kin."""
+    flat = inputs.numpy().reshape(-1, DIM)
+    heard = [((flat + mix * flat[others]) / np.sqrt(1 + mix**2)).astype(np.float32) for others in batch.others.numpy()]
+    words, contexts = (network.encode(net, tf.constant(rows)).numpy().reshape(N_SONGS, RUN, OUT) for net, rows in zip(nets, heard, strict=True))
+    positions, local, everywhere, excused, kin = batch.positions.numpy(), [], [], [], []
+    for s, a in zip(*np.nonzero(positions >= 0), strict=True):
+        left = words[s, a] if batch.shown[s, a] else songs[s].numpy()
+        for t, b in zip(*np.nonzero(positions >= 0), strict=True):
+            probability_global = 1 / (1 + np.exp(-left @ contexts[t, b]))
+            if s != t:
+                odds = network.KIN_ODDS * (1 - probability_global) / probability_global
+                everywhere.append(-np.log(probability_global))
+                excused.append(np.log(1 + odds))
+                kin.append(odds / (1 + odds))
+            elif abs(positions[s, a] - positions[t, b]) >= LEAST[s]:
+                local.append(-np.log(1 - probability_global))
+    return 0.5 * np.mean(local) + 0.5 * (np.mean(everywhere) - min(1, kin_share / np.mean(kin)) * np.mean(excused))
+
+
+@pytest.mark.parametrize("mix, kin_share", [(0, 0), (0.7, 0.1), (0.7, 0.9)])
+@pytest.mark.parametrize("valid", [(6, 6, 6), (6, 5, 4), (6, 1, 2)])
+def test_cost_is_the_mean_over_pairs(valid, mix, kin_share):
+    batch = random_batch(valid=valid)
+    np.testing.assert_allclose(network.cost(*batch, mix, kin_share), plain_cost(*batch, mix, kin_share), rtol=1e-5)
+
+
+def global_cost_and_slope(product, kin_share):
+    """Cost of two songs of one input each, all of whose dot products are `product`, and its derivative by them."""
+    left, contexts = tf.fill([2, 1, 1], float(product)), tf.ones([2, 1, 1])
+    with tf.GradientTape() as tape:
+        tape.watch(left)
+        cost = network.global_cost(left, contexts, tf.ones([2, 1]), kin_share)
+    return float(cost), float(tf.reduce_sum(tape.gradient(cost, left)))
+
+
+def test_what_looks_like_kin_is_hardly_pushed_apart():
+    assert global_cost_and_slope(-8, kin_share=0)[1] < -0.99
+    assert abs(global_cost_and_slope(-8, kin_share=1)[1]) < 0.01
+    assert global_cost_and_slope(4, kin_share=1)[1] == pytest.approx(global_cost_and_slope(4, kin_share=0)[1], rel=0.35)
+
+
+@pytest.mark.parametrize("product, kin_share, slope", [(-8, 0.1, -0.9), (-79, 0.1, -0.9), (-200, 0.1, -1), (-200, 0, -1)])
+def test_no_more_kin_than_their_share(product, kin_share, slope):
+    """Where all global pairs look like kin, they are still pushed apart but for that share; entirely where exp(200) would overflow."""
+    assert global_cost_and_slope(product, kin_share)[1] == pytest.approx(slope, abs=0.01)
+    assert global_cost_and_slope(product, 0)[0] == pytest.approx(-product, rel=1e-3)
+
+
+def test_zero_dot_products_cost_ln_2():
+    nets, songs, inputs, batch = random_batch()
+    zero = tuple({name: tf.zeros_like(tensor) for name, tensor in net.items()} for net in nets)
+    np.testing.assert_allclose(network.cost(zero, 0 * songs, inputs, batch, 0.7, 0), np.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_one_term_stands_alone(shown):
+    nets, songs, inputs, batch = random_batch()
+    batch = batch._replace(shown=shown * tf.ones_like(batch.shown))
+    with tf.GradientTape() as tape:
+        tape.watch([nets, songs])
+        cost = network.cost(nets, songs, inputs, batch, 0, 0.1)
+    of_nets, of_songs = tape.gradient(cost, [nets, songs])
+    assert (np.abs(of_nets[0]["hidden_kernel"]).max() > 0) == bool(shown)
+    assert (np.abs(of_songs).max() > 0) == (not shown)
+    assert np.abs(of_nets[1]["hidden_kernel"]).max() > 0
+
+
+def test_void_inputs_change_nothing():
+    nets, songs, inputs, batch = random_batch(valid=(6, 6, 4))
+    other = tf.tensor_scatter_nd_update(inputs, [[2, 5]], [100 * tf.ones(DIM)])
+    costs = [float(network.cost(nets, songs, values, batch, 0, 0.1)) for values in (inputs, other)]
+    assert costs[0] == costs[1]
+
+
+def test_mixing_keeps_the_variance():
+    inputs = tf.constant(np.random.default_rng(0).standard_normal((20_000, 3)), tf.float32)
+    heard = network.mixed(inputs, tf.roll(tf.range(20_000), 7, 0), 0.7).numpy()
+    np.testing.assert_allclose(heard.std(0), 1, atol=0.02)
+    assert 0.7 < np.corrcoef(heard[:, 0], inputs.numpy()[:, 0])[0, 1] < 0.9
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    root = tmp_path_factory.mktemp("corpus")
+    write_tree(root / "tree", 12)
+    return corpora.open_corpus(root / "tree", corpora.list_songs(root / "tree"), small_config(), root / "cache")
+
+
+def trainer_of(corpus, seed=0, **changes):
+    config = small_config(**changes)
+    return training.Trainer(corpus, config, training.new_state(config, corpus, seed), seed)
+
+
+def run(trainer, epoch=1):
+    return trainer.run_epoch(epoch, lambda: False, lambda rows, cost: None)
+
+
+def test_only_songs_of_the_step_get_a_step(corpus):
+    trainer = trainer_of(corpus, TRAIN_STEPS_PER_SAVE=1)  # one step
+    before = {name: array.copy() for name, array in trainer.state.items()}
+    run(trainer)
+    touched = trainer.state["songs/step"] > 0
+    assert touched.sum() == trainer.n_songs < len(touched)
+    for table in training.SONG_TABLES:
+        moved = (trainer.state[f"songs/{table}"] != before[f"songs/{table}"]).any(axis=1)
+        assert (moved == touched).all()
+
+
+def test_adam_and_the_average_equal_plain_ones(corpus):
+    random = np.random.default_rng(0)
+    gradients = random.standard_normal((5, 3)).astype(np.float32)
+    value = m = v = average = np.zeros(3, np.float32)
+    plain, plain_m, plain_v, values = np.zeros(3), np.zeros(3), np.zeros(3), []
+    for step, gradient in enumerate(gradients, start=1):
+        value, m, v = training.adam(value, gradient, m, v, float(step), 0.01)
+        average = training.averaged(average, value, float(step))
+        plain_m = training.BETA_1 * plain_m + (1 - training.BETA_1) * gradient
+        plain_v = training.BETA_2 * plain_v + (1 - training.BETA_2) * gradient**2
+        plain = plain - 0.01 * plain_m / (1 - training.BETA_1**step) / (np.sqrt(plain_v / (1 - training.BETA_2**step)) + training.EPSILON)
+        values.append(plain)
+    np.testing.assert_allclose(value, plain, rtol=1e-4)
+    weights = np.cumprod([1, *((t + training.AVERAGE_POWER) / t for t in range(1, 5))])  # of value t: a polynomial in t of that power
+    np.testing.assert_allclose(average, np.average(values, axis=0, weights=weights), rtol=1e-3)
+
+
+def test_weight_decay_shrinks_kernels_by_the_number_of_songs(corpus):
+    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 1000) == pytest.approx(0.002)
+    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 4000) == pytest.approx(0.0005)
+    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 3) == training.weight_decay(
+        small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), training.FEW_SONGS
+    )
+    free, held = trainer_of(corpus, WEIGHT_DECAY=0, TRAIN_STEPS_PER_SAVE=1), trainer_of(corpus, WEIGHT_DECAY=10, TRAIN_STEPS_PER_SAVE=1)
+    run(free)
+    run(held)
+    for name in training.network_names(free.state):
+        share = 1 - held.decay if name.endswith("kernel") else 1
+        np.testing.assert_allclose(held.state[name], share * free.state[name], rtol=1e-5, atol=1e-7)
+
+
+def test_training_lowers_the_cost_and_finds_the_styles(corpus):
+    for seed in range(3):
+        trainer = trainer_of(corpus, seed)
+        first = run(trainer, 1)
+        for epoch in range(2, 6):
+            last = run(trainer, epoch)
+        assert last < 0.9 * first < 0.9 * 0.7
+        vectors = trainer.state["songs/average"]
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        style = np.array([int(name.split(" ")[-1][:3]) % 3 for name in corpus.names])
+        similarity = unit @ unit.T
+        same = style[:, None] == style[None, :]
+        off_diagonal = ~np.eye(len(style), dtype=bool)
+        assert similarity[same & off_diagonal].mean() > similarity[~same].mean() + 0.5
+
+
+def test_streaming_equals_the_inputs_on_the_device(corpus):
+    on_device, streamed = trainer_of(corpus), trainer_of(corpus, FRAMES_ON_DEVICE_GB=0)
+    assert on_device.on_device and not streamed.on_device
+    run(on_device)
+    run(streamed)
+    for name, array in on_device.state.items():
+        np.testing.assert_allclose(streamed.state[name], array, atol=1e-5, err_msg=name)
+
+
+def test_n_plus_n_epochs_equal_2n(corpus):
+    whole = trainer_of(corpus)
+    for epoch in (1, 2, 3, 4):
+        run(whole, epoch)
+    part = trainer_of(corpus)
+    run(part, 1)
+    run(part, 2)
+    saved = {name: np.array(array) for name, array in part.state.items()}
+    resumed = training.Trainer(corpus, small_config(), saved, seed=0)
+    run(resumed, 3)
+    run(resumed, 4)
+    for name, array in whole.state.items():
+        np.testing.assert_array_equal(resumed.state[name], array, err_msg=name)
+
+
+def test_an_exploding_cost_is_an_error(corpus):
+    trainer = trainer_of(corpus, ADAM_learning_rate=1e6)
+    with pytest.raises(training.InputError, match=r"cost is (nan|inf).*ADAM_learning_rate"):
+        for epoch in range(1, 4):
+            run(trainer, epoch)
+
+
+def test_new_songs_keep_old_rows():
+    config = small_config()
+    state = {f"songs/{table}": np.random.default_rng(0).random((3, 8)).astype(np.float32) for table in training.SONG_TABLES}
+    state["songs/step"] = np.ones(3, np.float32)
+    new = training.with_new_songs(state, np.full((2, config.OUTPUT_VECTOR_SIZE), 7, np.float32))
+    for table in training.SONG_TABLES:
+        np.testing.assert_array_equal(new[f"songs/{table}"][:3], state[f"songs/{table}"])
+    assert (new["songs/vector"][3:] == 7).all() and (new["songs/average"][3:] == 7).all()
+    assert new["songs/step"].tolist() == [1, 1, 1, 0, 0]

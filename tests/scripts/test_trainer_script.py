@@ -1,0 +1,338 @@
+"""spectrogram_doc2vec.py as a person runs it: stop, resume, kill, add songs, and everything that can be wrong with the input."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import REPO, run_script
+from planted import planted_song, write_config, write_tree
+
+from sound_eval.model.run_folder import RunFolder
+
+SCRIPT = "spectrogram_doc2vec.py"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    write_tree(tmp_path / "log mels ü")
+    return tmp_path / "log mels ü"
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_config(tmp_path / "small.yaml")
+
+
+def start(tree, run, config, *args):
+    """The script in the background, with its output to a file beside the run folder."""
+    log = open(run.with_suffix(".log"), "w")  # noqa: SIM115 - closed with the process
+    command = [sys.executable, str(REPO / SCRIPT), str(tree), str(run), f"--config={config}", *args]
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def wait_for(condition, seconds=180):
+    """Wait until `condition()` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def wait_for_epoch(run, epoch):
+    wait_for(lambda: RunFolder(run).exists() and RunFolder(run).epoch() >= epoch)
+
+
+def assert_complete(path, n_songs=12):
+    """The folder holds weights and vectors of one epoch, with a row per song."""
+    run = RunFolder(path)
+    vectors = run.vectors()
+    assert vectors.shape == (n_songs, 8) and vectors.dtype == np.float32 and np.isfinite(vectors).all()
+    assert len(run.weights()["songs/vector"]) == n_songs
+    assert [epoch for epoch, _ in run.costs()] == list(range(1, run.epoch() + 1))
+    return run
+
+
+def test_epochs_then_the_same_command_resumes_exactly(tree, config, tmp_path):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    done = run_script(SCRIPT, f"{tree}/", whole, f"--config={config}", "--epochs=4")
+    assert "vector_at_4.npy" in done.stdout and f"{REPO}/static_web_viewer/display_vector_data.py" in done.stdout.split("next: ")[1]
+    for _ in range(2):
+        run_script(SCRIPT, tree, f"{part}/", f"--config={config}", "--epochs", "2")
+    assert_complete(whole)
+    assert assert_complete(part).epoch() == 4
+    np.testing.assert_array_equal(RunFolder(part).vectors(), RunFolder(whole).vectors())
+    for name, array in RunFolder(whole).weights().items():
+        np.testing.assert_array_equal(RunFolder(part).weights()[name], array, err_msg=name)
+    assert RunFolder(part).costs() == RunFolder(whole).costs()
+    assert RunFolder(whole).costs()[-1][1] < 0.69  # below the cost of knowing nothing, ln 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends_well(tree, config, tmp_path, number):
+    run = tmp_path / "run"
+    process = start(tree, run, write_config(tmp_path / "long.yaml", TRAIN_STEPS_PER_SAVE=10**9, TRAIN_STEPS_PER_PRINT=6400))
+    wait_for(lambda: "rows/s" in run.with_suffix(".log").read_text())
+    process.send_signal(number)
+    assert process.wait(60) == 0, run.with_suffix(".log").read_text()
+    assert "stopping after this step" in run.with_suffix(".log").read_text()
+    assert assert_complete(run).epoch() == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_songs_are_read_ends_at_once(tree, tmp_path, number):
+    process, run = start_reading(tree, tmp_path)
+    process.send_signal(number)
+    try:
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+    assert run.with_suffix(".log").read_text().endswith("interrupted\n") and not run.exists()
+
+
+def start_reading(tree, tmp_path):
+    """The script while it reads songs, for a minute or so, and its run folder."""
+    frames, run = planted_song(0, 0, 1_000_000), tmp_path / "run"
+    for number in range(4):
+        np.save(tree / f"long {number}.npy", frames)
+    process = start(tree, run, write_config(tmp_path / "textures.yaml", TEXTURE_SECONDS=2, TEXTURE_STEP_SECONDS=1))
+    wait_for(lambda: (run / "cache" / "inputs.npy").is_file())
+    time.sleep(0.5)
+    return process, run
+
+
+def test_ctrl_c_in_a_first_start_takes_away_only_what_it_made(tree, tmp_path):
+    process, run = start_reading(tree, tmp_path)
+    for name in ("labels.csv", "map/index.html", "config.yaml", "cache/notes.txt"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_text("mine")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    assert left == {"labels.csv", "map/index.html", "config.yaml", "cache/notes.txt"}
+
+
+def test_a_killed_first_start_is_taken_up(tree, config, tmp_path):
+    process, run = start_reading(tree, tmp_path)
+    process.kill()
+    process.wait()
+    for path in tree.glob("long*.npy"):
+        path.unlink()
+    run_script(SCRIPT, tree, run, f"--config={config}", "--epochs=1")
+    assert_complete(run)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "vector_at_1.npy", "cache/inputs.npy", "weights/weights_at_1.npz", "tensorboard/vectors.tsv"])
+def test_files_of_the_users_in_a_new_run_folder_are_refused(tree, config, tmp_path, name):
+    run = tmp_path / "run"
+    (run / name).parent.mkdir(parents=True)
+    shutil.copy(config, run / name)
+    used = run / name if name == "config.yaml" else config
+    done = run_script(SCRIPT, tree, run, f"--config={used}", "--tensorboard", check=False)
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {run / name}: is there, and no training") and done.stderr.count("\n") == 1
+    assert (run / name).read_bytes() == config.read_bytes()
+    assert [path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()] == [name]
+
+
+def test_trees_and_run_folders_do_not_lie_in_each_other(tree, config, tmp_path):
+    (tmp_path / "other" / "below").mkdir(parents=True)
+    (tmp_path / "other" / ".spectrify.jsonl").touch()
+    shutil.copytree(tree, tmp_path / "run" / "cache" / "tree")
+    for vectors, run, message in (
+        (tree, tmp_path / "other" / "below", "lies in the log-mel tree"),
+        (tmp_path / "run" / "cache" / "tree", tmp_path / "run", "which the run folder keeps for itself"),
+    ):
+        done = run_script(SCRIPT, vectors, run, f"--config={config}", check=False)
+        assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path / "other" / "below") == [] and os.listdir(tmp_path / "run") == ["cache"]
+
+
+def a_pipe(tree):
+    os.mkfifo(tree / "pipe.npy")
+
+
+def a_device(tree):
+    (tree / "endless.npy").symlink_to("/dev/zero")
+
+
+def a_shape_that_is_none(tree):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 12), }\n"
+    (tree / "less.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(480))
+
+
+def test_max_minutes_and_keep_and_seed(tree, config, tmp_path):
+    began = time.monotonic()
+    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--max-minutes=0.25", "--keep=2")
+    assert time.monotonic() - began < 40
+    run = assert_complete(tmp_path / "run")
+    assert run.epoch() > 2
+    assert len(list((tmp_path / "run").glob("vector_at_*.npy"))) == 2
+
+
+def test_patience(tree, tmp_path):
+    config = write_config(tmp_path / "still.yaml", ADAM_learning_rate=0.0, SONG_learning_rate=0.0)
+    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--patience=3", "--epochs=200")
+    assert "has not fallen for 3 epochs" in done.stdout
+    assert_complete(tmp_path / "run")
+
+
+def test_kills_at_random_lose_no_complete_save(tree, config, tmp_path):
+    run, chance, epoch = tmp_path / "run", random.Random(0), 0
+    for kill in range(20):
+        process = start(tree, run, config)
+        if kill % 4 == 0:
+            time.sleep(chance.uniform(0, 4))  # anywhere in the start
+        else:
+            wait_for_epoch(run, epoch + 1)
+            time.sleep(chance.uniform(0, 0.4))  # anywhere in training and saving
+        process.kill()
+        process.wait()
+        if RunFolder(run).exists():
+            complete = assert_complete(run)
+            assert complete.epoch() >= epoch
+            epoch = complete.epoch()
+    assert epoch >= 15
+    whole = tmp_path / "whole"
+    run_script(SCRIPT, tree, whole, f"--config={config}", f"--epochs={epoch}")
+    np.testing.assert_array_equal(RunFolder(run).vectors(), RunFolder(whole).vectors())  # the kills left no trace
+
+
+def test_second_trainer_on_one_folder_stops(tree, config, tmp_path):
+    first = start(tree, tmp_path / "run", config)
+    try:
+        wait_for_epoch(tmp_path / "run", 1)
+        second = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", check=False)
+        assert second.returncode == 1
+        assert second.stderr.startswith("error: ") and "another training" in second.stderr
+    finally:
+        first.kill()
+        first.wait()
+    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+
+
+def test_what_the_folder_holds_is_read_under_its_lock(tree, config, tmp_path):
+    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+    next(tree.rglob("*.npy")).unlink()
+    other = RunFolder(tmp_path / "run")
+    other.lock()
+    done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
+    os.close(other.lock_descriptor)
+    assert "another training" in done.stderr and "are gone" not in done.stderr  # the list of songs may be about to change
+    done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
+    assert "another training" not in done.stderr and "are gone" in done.stderr
+
+
+def test_new_songs_are_added_and_old_rows_stay(tree, config, tmp_path):
+    run = tmp_path / "run"
+    run_script(SCRIPT, tree, run, f"--config={config}", "--epochs=3")
+    before = RunFolder(run)
+    names, vectors = before.music_list(), before.vectors()
+    np.save(tree / "aaa first.wav.npy", planted_song(1, 77))
+    still = write_config(tmp_path / "still.yaml", ADAM_learning_rate=0.0, SONG_learning_rate=0.0)
+    done = run_script(SCRIPT, tree, run, f"--config={still}", "--epochs=1")
+    assert "1 new songs" in done.stdout
+    after = assert_complete(run, 13)
+    assert after.music_list() == [*names, "aaa first.wav.npy"]
+    np.testing.assert_allclose(after.vectors()[:12], vectors, atol=0.2 * np.abs(vectors).max())
+    similar = np.corrcoef(after.vectors())[12, :12]
+    style = [int(name.split(" ")[-1][:3]) % 3 for name in names]
+    assert style[similar.argmax()] == 1  # the new song begins among its kin
+
+
+def test_songs_that_have_gone_are_an_error_with_a_way_out(tree, config, tmp_path):
+    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+    gone = next(tree.rglob("*.npy"))
+    gone.unlink()
+    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1", check=False)
+    assert done.returncode == 1 and gone.name in done.stderr and "new run folder" in done.stderr
+    assert_complete(tmp_path / "run")
+
+
+def test_another_architecture_is_an_error_that_says_what_differs(tree, config, tmp_path):
+    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+    other = write_config(tmp_path / "other.yaml", HIDDEN_SIZE=32, TIME_SEGMENT_SIZE=0.2)
+    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={other}", check=False)
+    assert done.returncode == 1
+    assert "HIDDEN_SIZE is 32 here and 16 there" in done.stderr and "TIME_SEGMENT_SIZE" in done.stderr
+
+
+def test_use_gpu_without_one_is_a_warning(tree, tmp_path):
+    config = write_config(tmp_path / "gpu.yaml", USE_GPU=True)
+    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1", env={"CUDA_VISIBLE_DEVICES": "-1", "PATH": "/usr/bin:/bin"})
+    assert done.stderr.count("warning: ") == 1 and "no GPU" in done.stderr
+
+
+def one_song(tree):
+    for path in sorted(tree.rglob("*.npy"))[1:]:
+        path.unlink()
+
+
+def nan_inside(tree):
+    np.save(next(tree.rglob("*.npy")), np.full((50, 12), np.nan, np.float32))
+
+
+def wrong_width(tree):
+    np.save(tree / "narrow.npy", np.zeros((50, 11), np.float32))
+
+
+def pickled(tree):
+    np.save(tree / "pickled.npy", np.array([{}], dtype=object), allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda tree: shutil.rmtree(tree), "no such folder"),
+        (lambda tree: [path.unlink() for path in tree.rglob("*.npy")], "holds no .npy file"),
+        (one_song, "one song only"),
+        (nan_inside, "NaN"),
+        (wrong_width, "narrow.npy: shape (50, 11)"),
+        (pickled, "pickled.npy: not a whole .npy array"),
+        (a_pipe, "pipe.npy: a pipe, a device or a socket"),
+        (a_device, "endless.npy: a pipe, a device or a socket"),
+        (a_shape_that_is_none, "less.npy: not a whole .npy array"),
+    ],
+)
+def test_bad_trees_are_one_clear_line(tree, config, tmp_path, spoil, message):
+    spoil(tree)
+    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", check=False)
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_tree_leaves_folders_as_they_were(tree, config, tmp_path):
+    nan_inside(tree)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("of my own")
+    for run in (tmp_path / "new" / "er" / "run", tmp_path / "mine"):
+        assert run_script(SCRIPT, tree, run, f"--config={config}", check=False).returncode == 1
+    assert not (tmp_path / "new").exists() and os.listdir(tmp_path / "mine") == ["notes.txt"]
+
+
+def test_a_run_folder_among_the_songs_is_refused(tree, config):
+    for run in (tree, tree / "run"):
+        done = run_script(SCRIPT, tree, run, f"--config={config}", check=False)
+        assert done.returncode == 1 and "lies in the log-mel tree" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tree / "run").exists() and not (tree / "cache").exists()
+
+
+def test_songs_shorter_than_the_window_train(tmp_path, config):
+    tree = tmp_path / "short"
+    for i, n_frames in enumerate([1, 2, 3, 5, 1, 9]):
+        (tree / "x").mkdir(parents=True, exist_ok=True)
+        np.save(tree / "x" / f"{i}.wav.npy", planted_song(i, i, n_frames))
+    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=2")
+    assert_complete(tmp_path / "run", 6)
+
+
+def test_bad_arguments(tree, config, tmp_path):
+    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=0", check=False)
+    assert done.returncode == 2 and "expected more than 0" in done.stderr
+    done = run_script(SCRIPT, tree, tmp_path / "run", "--config=/nowhere.yaml", check=False)
+    assert done.returncode == 1 and done.stderr.startswith("error: /nowhere.yaml")
