@@ -1,7 +1,6 @@
 """Write the word vector of every input of every song as a tree, and, where asked, a vector per song, those never trained on included."""
 import sound_eval.interrupts  # noqa: F401  first: Ctrl-C while the rest loads is one line
 
-import argparse
 import dataclasses
 import os
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import print_next, run_main
+from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import OutputTree
 from sound_eval.files.trees import is_inside, write_array
@@ -29,9 +28,9 @@ the songs that the run knows keep their trained rows; the others are inferred wi
 By default a song's vector is the sum of its song vector and its mean word vector, as in the run folder's vector_at_*.npy."""
 
 
-def parse_arguments():
+def parse_arguments(argv):
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="log-mel tree, as spectrify_all.py writes it")
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run folder, as spectrogram_doc2vec.py writes it")
     parser.add_argument("out_dir", metavar="OUT_DIR", type=Path, help="tree of word vectors, (n_inputs, OUTPUT_VECTOR_SIZE) float32 for each song")
@@ -41,7 +40,7 @@ def parse_arguments():
     kind.add_argument("--mean-words", dest="kind", action="store_const", const="mean-words", help="the mean word vector alone")
     kind.add_argument("--song-only", dest="kind", action="store_const", const="song-only", help="the song vector alone, without the words")
     parser.add_argument("--infer-all", action="store_true", help="infer the songs that the run knows too, as if they were new")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.song_vectors is None and (args.kind != "sum" or args.infer_all):
         parser.error("--mean-words, --song-only and --infer-all say what --song-vectors FILE.npy shall hold; give that too")
     return args
@@ -124,9 +123,9 @@ def write_song_vectors(args, run, weights, networks, config, means):
     print(f"{args.song_vectors}: {len(means)} song vectors ({inferred} inferred), {args.kind}; songs in music_list.txt beside it")
 
 
-def main():
+def main(argv=None):
     """Read the run, write the tree and the song vectors."""
-    args = parse_arguments()
+    args = parse_arguments(argv)
     check(args)
     run = RunFolder(args.run_dir).snapshot()
     config, weights = run.config, corpora.read_state(run)

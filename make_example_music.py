@@ -5,7 +5,6 @@ music, and a second run makes only what is missing.
 """
 import sound_eval.interrupts  # noqa: F401  first: Ctrl-C while the rest loads is one line
 
-import argparse
 import os
 import shutil
 from contextlib import closing
@@ -19,7 +18,7 @@ from example_music.instruments import RATE
 from example_music.piece import Piece, play
 from example_music.styles import STYLES
 from sound_eval import programs
-from sound_eval.cli import print_next, run_main
+from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 from sound_eval.files.tables import csv_text
@@ -138,19 +137,15 @@ def tag(path, piece):
     audio.save()
 
 
-def parse():
+def parse_arguments(argv):
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  python make_example_music.py example_input/",
-    )
+    parser = script_parser(__doc__, "example:\n  python make_example_music.py example_input/")
     parser.add_argument("folder", type=Path, help="where the music goes")
     parser.add_argument("--styles", type=int, default=len(STYLES), metavar="N", help=f"how many of the {len(STYLES)} styles (default: all)")
     parser.add_argument("--pieces", type=int, default=12, metavar="N", help="pieces of each style (default: 12)")
     parser.add_argument("--seconds", type=float, default=25.0, metavar="S", help="mean length; pieces differ by up to a fifth (default: 25)")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives another collection (default: 0)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not 1 <= args.styles <= len(STYLES):
         raise InputError(f"--styles is {args.styles}, expected 1 to {len(STYLES)}")
     if args.pieces < 1 or args.seed < 0:
@@ -179,9 +174,9 @@ def claim(folder, pieces, labels):
         file.write(labels)
 
 
-def main():
+def main(argv=None):
     """Plan the collection, then make what is missing, one process per core."""
-    args = parse()
+    args = parse_arguments(argv)
     if shutil.which("ffmpeg") is None:
         raise InputError("ffmpeg is not installed; `make setup` installs it, or says how")
     pieces = plan(args.styles, args.pieces, args.seconds, args.seed)

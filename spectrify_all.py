@@ -1,7 +1,6 @@
 """Turn a folder of music into the same tree of log-mel files, which training reads."""
 import sound_eval.interrupts  # first: Ctrl-C while the rest loads is one line
 
-import argparse
 import os
 import shlex
 import signal
@@ -11,7 +10,7 @@ import sys
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", VECLIB_MAXIMUM_THREADS="1")
 
 from sound_eval.audio.folder import others_text
-from sound_eval.cli import print_next, run_main
+from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.files.trees import log_mel_name
 from sound_eval.terminal import warn
@@ -26,9 +25,9 @@ A second run does only what is missing or has changed. Files that cannot be used
 Exit status: 0 if all went, 3 if some files failed, 1 if none succeeded."""
 
 
-def parse_arguments():
+def parse_arguments(argv):
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", help="folder of music, with any folders in it")
     parser.add_argument("vectors_dir", metavar="VECTORS_DIR", help="where the tree of log-mel files goes: a/b.mp3 becomes a/b.mp3.npy")
     parser.add_argument("--config", metavar="FILE", help="YAML file of settings (default: configs/default_config.yaml)")
@@ -41,7 +40,8 @@ def parse_arguments():
         "those of a whole folder, whose disk may be missing; --prune=FOLDER: those below FOLDER of AUDIO_DIR too; repeatable"
     )
     # Alone it takes no value, so the argument behind it is none.
-    return parser.parse_args(["--prune=" if len(text) > 4 and "--prune".startswith(text) else text for text in sys.argv[1:]])
+    argv = sys.argv[1:] if argv is None else argv
+    return parser.parse_args(["--prune=" if len(text) > 4 and "--prune".startswith(text) else text for text in argv])
 
 
 def positive(text):
@@ -57,9 +57,9 @@ def usable_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def main():
+def main(argv=None):
     """Run, report, return the exit status."""
-    arguments = parse_arguments()
+    arguments = parse_arguments(argv)
     config = read_config(arguments.config)
     from sound_eval.log_mel.spectrify import spectrify
 

@@ -1,7 +1,6 @@
 """Learn one vector per song from a tree of log-mel files, until stopped. The run folder holds everything to go on from."""
 import sound_eval.interrupts  # first: Ctrl-C while the rest loads is one line
 
-import argparse
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import print_next, run_main, seed_number
+from sound_eval.cli import print_next, run_main, script_parser, seed_number
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.errors import InputError
 from sound_eval.files.trees import is_inside
@@ -33,9 +32,9 @@ FIXED_KEYS = (*corpora.INPUT_KEYS, "HIDDEN_SIZE", "OUTPUT_VECTOR_SIZE")
 NAMED_IN_ERROR = 5  # missing songs that an error names
 
 
-def parse_arguments():
+def parse_arguments(argv):
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="log-mel tree, as spectrify_all.py writes it")
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run folder, made or resumed")
     parser.add_argument("--config", type=Path, help="YAML file (default: configs/default_config.yaml, or the run folder's own on resuming)")
@@ -45,7 +44,7 @@ def parse_arguments():
     parser.add_argument("--keep", type=int, metavar="N", help="keep only the last N vector_at_*.npy (default: all)")
     parser.add_argument("--tensorboard", action="store_true", help="write RUN_DIR/tensorboard: scalars, and vectors for the projector")
     parser.add_argument("--seed", type=seed_number, default=0, help="of the first weights and of the pairs drawn (default: 0)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     for name in ("epochs", "max_minutes", "patience", "keep"):
         value = getattr(args, name)
         if value is not None and not value > 0:  # nan is not either
@@ -223,10 +222,10 @@ def begin(args, run, workers, present, config):
     return names, corpus, trainer
 
 
-def main():
+def main(argv=None):
     """Train as the command line says."""
     began = time.monotonic()
-    args = parse_arguments()
+    args = parse_arguments(argv)
     signal.signal(signal.SIGTERM, sound_eval.interrupts.on_signal)  # like Ctrl-C it ends at once while there is nothing to save
     run = RunFolder(args.run_dir)
     check_places(args.run_dir, args.vectors_dir)

@@ -9,14 +9,13 @@ Ranks are over all songs of the run but the ones in the question; the mix itself
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.search.vectors import unit_vectors
 from sound_eval.songs.library import Library, document_vectors
@@ -107,16 +106,16 @@ def print_table(header, rows):
         print("|", " | ".join(row), "|")
 
 
-def main():
+def main(argv=None):
     """Parse, mix, compare."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("run_dir", metavar="RUN_DIR", help="what spectrogram_doc2vec.py wrote")
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", type=Path, help="the audio that the run was trained on")
     parser.add_argument("--pairs", type=int, default=100, help="pairs of songs (default 100)")
     parser.add_argument("--metadata", metavar="FILE.csv", help="labels by `filename`, for --apart")
     parser.add_argument("--apart", metavar="COLUMN", help="the two songs of a pair differ in this label")
     parser.add_argument("--seed", type=int, default=0, help="of the pairs (default 0)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     library = Library(args.run_dir, metadata=args.metadata, audio_dir=args.audio_dir)
     pairs = draw_pairs(library, args.pairs, args.apart, args.seed)
     a, b = library.unit[pairs[:, 0]], library.unit[pairs[:, 1]]

@@ -6,7 +6,6 @@ with colour by distance, `frame` the median time between two frames while the ma
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from statistics import median
 import numpy as np
 from playwright.sync_api import sync_playwright
 
+from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.model.run_folder import RunFolder
 
@@ -100,11 +100,11 @@ def drag(page):
     return gaps[1:]
 
 
-def main():
+def main(argv=None):
     """Measure each size with the browser as it is found here, and without WebGL."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("--songs", type=int, nargs="+", default=[2000, 8000, 100_000], help="sizes of the map (default: %(default)s)")
-    sizes = parser.parse_args().songs
+    sizes = parser.parse_args(argv).songs
     print(f"{'songs':>7}  {'WebGL':8}" + "".join(f"{name:>10}" for name in COLUMNS) + "   (milliseconds)")
     with sync_playwright() as playwright:
         for n_songs in sizes:
@@ -118,4 +118,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import rivals
 
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
 from sound_eval.evaluation import figures
@@ -126,9 +126,9 @@ def vectors_of(name, system, setup, seed):
     return (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9) if system.hand_made else vectors
 
 
-def parse_args():
+def parse_arguments(argv):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", type=Path, help="the corpus' audio")
     parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="its log-mel tree, by spectrify_all.py with the same --config")
     parser.add_argument("metadata", metavar="METADATA.csv", type=Path, help="its labels")
@@ -139,7 +139,7 @@ def parse_args():
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 5], help="how long to train (default: 1 5)")
     parser.add_argument("--seeds", type=int, default=3, help="how often what is random is repeated (default: 3)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="systems whose name holds one of these words")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def wanted(name, only):
@@ -173,9 +173,9 @@ def evaluate(setup):
     return results
 
 
-def main():
+def main(argv=None):
     """Make vectors, score them, write the table and the picture."""
-    args = parse_args()
+    args = parse_arguments(argv)
     outputs = [args.out / f"quality.{suffix}" for suffix in ("md", "json", "png")]
     check_outputs(dict.fromkeys(outputs, KIND), [args.metadata])
     names = corpora.list_songs(args.vectors_dir)

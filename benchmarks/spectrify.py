@@ -9,7 +9,6 @@ the processor seconds of all its processes, which other programs on the machine 
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import multiprocessing
 import os
 import resource
@@ -28,7 +27,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np
 
 from sound_eval.audio.folder import AudioFolder
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.log_mel.melspec import HIGH_HZ, LOG_FLOOR, LOW_HZ
 from sound_eval.log_mel.spectrify import log_mel_of_file
@@ -114,14 +113,14 @@ def timed(function, *args):
     return time.perf_counter() - wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime, failed
 
 
-def main():
+def main(argv=None):
     """Measure every route in turn and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", help="folder of music")
     parser.add_argument("--config", metavar="FILE", help="YAML file of settings (default: configs/default_config.yaml)")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="processes of every route (default: 2)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th file, for a quick look (default: 1)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     config = read_config(arguments.config)
     names = [source.name for source in AudioFolder(arguments.audio_dir, config.AUDIO_SUFFIXES).sources][:: arguments.every]
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@ use stands first.
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -20,7 +19,7 @@ from scipy.fft import irfft, rfft
 
 from sound_eval.audio import decoders, mixing
 from sound_eval.audio.folder import AudioFolder
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
 from sound_eval.log_mel import melspec
@@ -123,12 +122,12 @@ def measure(rows):
     return best
 
 
-def main():
+def main(argv=None):
     """Measure every variant and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", help="folder of music that libsndfile reads")
     parser.add_argument("--files", type=int, default=15, metavar="N", help="so many files, evenly spread (default: 15)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     config = read_config()
     names = [source.name for source in AudioFolder(arguments.audio_dir, config.AUDIO_SUFFIXES).sources]
     if not names:

@@ -11,7 +11,6 @@ Prints a table in Markdown.
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import os
 import tempfile
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.evaluation import scores
 from sound_eval.model import corpus as corpora
@@ -182,9 +181,9 @@ def row(name, race, vectors, songs, labels, args):
     return [name, f"{race.rate():,.0f}", reached, f"{seconds:.0f}", *(f"{value:.3f}" for value in figures.values())], list(figures)
 
 
-def main():
+def main(argv=None):
     """Parse, train each system, print."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="log-mel tree, as spectrify_all.py writes it")
     parser.add_argument("metadata", metavar="METADATA.csv", type=Path, help="labels by `filename`")
     parser.add_argument("--config", type=Path, help="YAML file (default: configs/default_config.yaml)")
@@ -193,7 +192,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=60, help="of training for each of our trainers (default: 60)")
     parser.add_argument("--doc2vec-epochs", type=int, default=100, metavar="N", help="passes of Doc2Vec over the corpus (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, pairs and scores (default: 0)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     config = read_config(args.config)
     names = corpora.list_songs(args.vectors_dir)
     table = read_joined(names, args.metadata)

@@ -6,14 +6,13 @@ it. Compilation is left out. Prints two tables in Markdown.
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.model.corpus import Corpus, input_size
 from sound_eval.terminal import quiet_tensorflow
@@ -83,13 +82,13 @@ def print_row(*cells):
     print("|", " | ".join(map(str, cells)), "|", flush=True)
 
 
-def main():
+def main(argv=None):
     """Parse, time, print."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("--config", type=Path, help="YAML file (default: configs/default_config.yaml)")
     parser.add_argument("--seconds", type=float, default=5, help="timed for each figure (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="of inputs, weights and pairs (default: 0)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     quiet_tensorflow()
     config = read_config(args.config)
     print_row("songs", "rows/s", "song tables, MB")

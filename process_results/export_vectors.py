@@ -13,19 +13,18 @@ or the PCA where that is truer, which is said. A label that has the name of one 
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 
-from sound_eval.cli import run_main, seed_number
+from sound_eval.cli import run_main, script_parser, seed_number
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 from sound_eval.files.tables import guarded, write_csv
 from sound_eval.songs.library import Library
 
-EXAMPLES = """examples:
+EXAMPLE = """examples:
   python process_results/export_vectors.py example_outs/ example_results/songs.bin
   python process_results/export_vectors.py example_outs/ example_results/songs.parquet --metadata example_input/labels.csv
       then: embedding-atlas example_results/songs.parquet --vector vector --x x --y y"""
@@ -133,15 +132,15 @@ WRITERS = {
 }
 
 
-def main():
+def main(argv=None):
     """Parse, read, write."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("run_dir", metavar="RUN_DIR", help="what spectrogram_doc2vec.py wrote")
     parser.add_argument("out", metavar="OUT", type=Path, help=f"file to write: {', '.join(WRITERS)}")
     parser.add_argument("--metadata", metavar="FILE.csv", help="labels by `filename`; without it the one label is `folder`")
     parser.add_argument("--song-vectors", metavar="FILE.npy", help="vectors in place of the run's last ones, with music_list.txt beside them")
     parser.add_argument("--seed", type=seed_number, default=0, help="of x and y (default 0)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     write = WRITERS.get(args.out.suffix.lower())
     if write is None:
         raise InputError(f"{args.out}: its suffix says the format and must be one of {', '.join(WRITERS)}")

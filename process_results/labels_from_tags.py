@@ -1,12 +1,11 @@
 """Make a metadata CSV for a folder of music from the tags in its files."""
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
 from sound_eval.audio.folder import AudioFolder
-from sound_eval.cli import print_next, run_main
+from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError, one_line
 from sound_eval.files.outputs import LABELS, check_outputs
@@ -23,13 +22,13 @@ The CSV has filename, title, artist, album_artist, album, genre (the first one),
 MAX_NAMED = 5  # unreadable files named on the terminal
 
 
-def parse_args():
+def parse_arguments(argv):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("audio_dir", type=Path, help="folder of music, the one that spectrify_all.py reads")
     parser.add_argument("output", type=Path, help="the CSV to write")
     parser.add_argument("--config", type=Path, help="YAML file whose AUDIO_SUFFIXES say what is audio (default: configs/default_config.yaml)")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def songs_in(root, suffixes):
@@ -74,9 +73,9 @@ def print_report(rows, unreadable, output):
         print(f"  {field:7} in {sum(counts.values())} files, {len(counts)} values{': ' + common if common else ''}")
 
 
-def main():
+def main(argv=None):
     """Read, write, report."""
-    args = parse_args()
+    args = parse_arguments(argv)
     names = songs_in(args.audio_dir, read_config(args.config).AUDIO_SUFFIXES)
     check_outputs({args.output: LABELS}, [args.config])
     rows, unreadable = read_rows(args.audio_dir, names)

@@ -1,10 +1,9 @@
 """How well song vectors tell labels: held-out scores of a classifier, beside those of trivial features and guesses."""
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 from pathlib import Path
 
-from sound_eval.cli import print_next, run_main
+from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.evaluation import report
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.songs.labelled import read_labelled, read_vectors
@@ -18,15 +17,15 @@ example:
 BASELINES = {"mean + deviation": "log-mel mean + deviation", "MFCC statistics": "MFCC statistics"}  # pooling -> its name in the table
 
 
-def parse_args():
+def parse_arguments(argv):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("metadata", type=Path, help="CSV with a filename column and labels")
     parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
     report.add_options(parser)
     parser.add_argument("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree: adds the figures of trivial features and of random weights")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def features_of(args, names):
@@ -58,9 +57,9 @@ def random_weights(args, names):
     return {"random weights": untrained_vectors(inputs, weights["mean"], weights["deviation"], run.config, args.seed)}
 
 
-def main():
+def main(argv=None):
     """Evaluate, print, write."""
-    args = parse_args()
+    args = parse_arguments(argv)
     report.check_report(args, [args.metadata, args.music_list, args.vectors])
     songs = read_labelled(args.metadata, args.music_list)
     task = report.task_of(songs, args)

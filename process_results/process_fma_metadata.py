@@ -1,11 +1,10 @@
 """Turn the metadata of the Free Music Archive data set (FMA, Defferrard et al. 2017) into a metadata CSV of ours."""
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import re
 from pathlib import Path
 
-from sound_eval.cli import print_next, run_main
+from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs
 from sound_eval.files.tables import write_csv
@@ -31,13 +30,13 @@ SOURCES = {  # column of ours -> column of tracks.csv
 }
 
 
-def parse_args():
+def parse_arguments(argv):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("fma_metadata", type=Path, metavar="FMA_METADATA_DIR", help="folder with tracks.csv and genres.csv")
     parser.add_argument("output", type=Path, metavar="OUT.csv", help="the CSV to write")
     parser.add_argument("--subset", choices=SUBSETS, default="small", help="tracks of which FMA archive (default: small)")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def read_table(folder, name, **kwargs):
@@ -84,9 +83,9 @@ def clip_name(track):
     return f"{int(track) // 1000:03d}/{int(track):06d}.mp3"
 
 
-def main():
+def main(argv=None):
     """Read, join, write."""
-    args = parse_args()
+    args = parse_arguments(argv)
     check_outputs({args.output: KIND}, [args.fma_metadata / "tracks.csv", args.fma_metadata / "genres.csv"])
     table, titles = read_tracks(args.fma_metadata, args.subset), read_genres(args.fma_metadata)
     table.insert(0, "filename", [clip_name(track) for track in table.index])

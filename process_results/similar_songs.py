@@ -6,7 +6,6 @@ vectors; `similarity` is that cosine, in paths and playlists with the song befor
 """
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from sound_eval.audio.durations import Durations
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs
 from sound_eval.search.faiss_index import FaissIndex
@@ -38,7 +37,7 @@ from sound_eval.songs.library import Library
 from sound_eval.songs.lists import as_csv, as_json, as_text, save_m3u8
 from sound_eval.terminal import Progress, warn
 
-EXAMPLES = """examples:
+EXAMPLE = """examples:
   python process_results/similar_songs.py near example_outs/ "volume 01/03" --top 5
   python process_results/similar_songs.py like example_outs/ "+volume 01/03" "+volume 02/05" "-volume 03/07"
   python process_results/similar_songs.py path example_outs/ 3 17 --steps 8 --m3u8 example_results/walk.m3u8 --audio-dir example_input/
@@ -72,7 +71,7 @@ LIST_OPTIONS = RUN_OPTIONS | {
 
 def build_parser():
     """The command line: a verb, a run folder, songs."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     near = add_verb(verbs, "near", LIST_OPTIONS, "the songs nearest to each SONG")
     near.add_argument("songs", nargs="+", metavar="SONG")
@@ -294,10 +293,12 @@ def check_paths(args):
     check_outputs(kinds, read)
 
 
-def main():
+def main(argv=None):
     """Parse, ask, print."""
-    argv = sys.argv[1:]
-    args = build_parser().parse_args(["like", *separate_terms(argv[1:])] if argv[:1] == ["like"] else argv)
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["like"]:
+        argv = ["like", *separate_terms(argv[1:])]
+    args = build_parser().parse_args(argv)
     check(args)
     if args.verb == "stats":
         return print_stats(args, Library(args.run_dir, args.song_vectors, args.metadata))

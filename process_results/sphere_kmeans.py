@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import print_next, run_main, seed_number
+from sound_eval.cli import print_next, run_main, script_parser, seed_number
 from sound_eval.errors import InputError
 from sound_eval.evaluation import clustering, figures
 from sound_eval.files.outputs import CLUSTERS, check_outputs, write_outputs
@@ -26,9 +26,9 @@ The clusters go into a CSV beside the picture: the labels of every song and its 
 NO_LABEL = "(no label)"
 
 
-def parse_args():
+def parse_arguments(argv):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("metadata", type=Path, help="CSV with a filename column and labels")
     parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
@@ -38,7 +38,7 @@ def parse_args():
     parser.add_argument("--choose-k", type=k_range, metavar="LOW:HIGH", help="try these numbers of clusters and take the best silhouette")
     parser.add_argument("--restarts", type=int, default=10, help="runs of k-means, of which the best counts (default: 10)")
     parser.add_argument("--seed", type=seed_number, default=0, help="of the starts of k-means (default: 0)")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def k_range(text):
@@ -121,9 +121,9 @@ def clusters_csv(songs, result):
     return frame_text(songs.table.assign(cluster=result.assignments, cluster_similarity=np.round(result.similarity, 4)))
 
 
-def main():
+def main(argv=None):
     """Cluster, compare, draw, write."""
-    args = parse_args()
+    args = parse_arguments(argv)
     check_paths(args)
     songs = read_labelled(args.metadata, args.music_list)
     vectors = read_vectors(args.vectors, songs.names)

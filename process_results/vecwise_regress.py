@@ -1,12 +1,11 @@
 """How well frame vectors, pooled over each song, tell labels; beside the song vectors of the run, on the same splits."""
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import print_next, run_main
+from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.evaluation import report
 from sound_eval.files.trees import LOG_MEL_SUFFIX, walk
@@ -24,14 +23,14 @@ FRAME_VECTORS_DIR is the tree that calc_all_vecs.py writes, or any tree of .npy 
 POOLINGS = {"mean": "mean of frame vectors", "mean + deviation": "frame vectors' mean + deviation"}  # pooling -> its name in the table
 
 
-def parse_args():
+def parse_arguments(argv):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("metadata", type=Path, metavar="METADATA.csv", help="CSV with a filename column and labels")
     parser.add_argument("frame_vectors", type=Path, metavar="FRAME_VECTORS_DIR", help="tree of frame vectors, one .npy file per song")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", help="run folder: adds its song vectors, for the songs that both hold")
     report.add_options(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def frame_files(tree):
@@ -53,9 +52,9 @@ def shared_songs(names, run):
     return shared, run.vectors[[rows[name] for name in shared]].astype(np.float64)
 
 
-def main():
+def main(argv=None):
     """Pool, evaluate, print, write."""
-    args = parse_args()
+    args = parse_arguments(argv)
     report.check_report(args, [args.metadata])
     names, features = frame_files(args.frame_vectors), {}
     if args.run_dir:

@@ -15,6 +15,12 @@ from sound_eval import interrupts
 from sound_eval.errors import InputError, one_line
 
 
+def script_parser(description, examples):
+    """The parser of a script: its docstring above the options, its examples, as they are, below."""
+    layout = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=description, epilog=examples, formatter_class=layout)
+
+
 def run_main(main):
     """Run `main()` as a script does: errors that a user can cause become one line on stderr and exit status 1."""
     for stream in (sys.stdout, sys.stderr):

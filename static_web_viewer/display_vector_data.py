@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from sound_eval.cli import print_next, run_main, seed_number
+from sound_eval.cli import print_next, run_main, script_parser, seed_number
 from sound_eval.errors import InputError
 from sound_eval.files.trees import array_bytes, audio_name, is_inside, load_array, music_list_text
 from sound_eval.log_mel.tree_state import STATE_NAME
@@ -19,9 +19,9 @@ EXAMPLE = """example:
 NO_METADATA = "-"
 
 
-def parse_arguments():
+def parse_arguments(argv):
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     add = parser.add_argument
     add("run_dir", metavar="RUN_DIR", type=Path, help="run folder of spectrogram_doc2vec.py")
     add("audio_dir", metavar="AUDIO_DIR", type=Path, help="the folder of music")
@@ -43,7 +43,7 @@ def parse_arguments():
     add("--title", default="", help="heading of the page (default: the name of AUDIO_DIR)")
     add("--serve", type=port_number, nargs="?", const=8000, metavar="PORT", help="then show the map at 127.0.0.1 (default port: 8000)")
     add("--seed", type=seed_number, default=0, help="seed of t-SNE, k-means and --max-points (default: %(default)s)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     check_together(args, parser)
     return args
 
@@ -270,12 +270,12 @@ def check_out_dir(args):
         raise InputError(f"{out_dir}: lies in the log-mel tree {tree}, which is for log-mels alone; give another folder")
 
 
-def main():
+def main(argv=None):
     """Read the run, place the songs, write the folder."""
     from sound_eval.map.folder import MapFolder
     from sound_eval.map.server import MapServer
 
-    args = parse_arguments()
+    args = parse_arguments(argv)
     check_out_dir(args)
     folder = MapFolder(args.out_dir)
     folder.check()

@@ -1,19 +1,31 @@
 """Fixtures shared by the tests: the scripts as subprocesses, and real encoded files made by ffmpeg and sox."""
+import importlib.util
+import os
+import re
+import signal
 import subprocess
 import sys
+import tempfile
+import traceback
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from sound_eval.cli import run_main
+
 REPO = Path(__file__).resolve().parent.parent
 SAMPLERATE = 16000
 pytest_plugins = ["map_browser"]  # fixtures of the map
 
 
-def run_script(name, *args, cwd="/", check=True, timeout=600, **kwargs):
-    """Run `python NAME ARGS` as a person does, from another working directory; returns the CompletedProcess (text)."""
+def run_process(name, *args, cwd="/", check=True, timeout=600, **kwargs):
+    """Run `python NAME ARGS` as a person does, in a process of its own and from another
+    working directory; returns the CompletedProcess (text).
+    """
     command = [sys.executable, str(REPO / name), *map(str, args)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout, **kwargs)
     if check:
@@ -21,9 +33,92 @@ def run_script(name, *args, cwd="/", check=True, timeout=600, **kwargs):
     return done
 
 
+def run_script(name, *args, cwd="/", check=True, env=None):
+    """Run `main([ARGS])` of a script in this process, from another working directory, as
+    `run_main` runs it; returns a CompletedProcess (text), as if it had been one.
+
+    What needs a process of its own, to be killed, to fork or to be alone with TensorFlow,
+    is run by `run_process`.
+    """
+    argv = list(map(str, args))
+    with ExitStack() as stack:
+        stack.enter_context(put_back(name))
+        os.chdir(cwd)
+        if env is not None:
+            os.environ.clear()
+            os.environ.update(env)
+        streams = [stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(2)]
+        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+            status = status_of(script_module(name).main, argv)
+        texts = [read_again(stream) for stream in streams]
+    done = subprocess.CompletedProcess([name, *argv], status, *texts)
+    if check:
+        assert done.returncode == 0, f"{done.args}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def status_of(main, argv):
+    """The exit status of a script, whose last words are printed as Python prints them."""
+    try:
+        run_main(partial(main, argv))
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+            return 1
+        return end.code or 0
+    except Exception:  # a defect, shown as a process would show it
+        traceback.print_exc()
+        return 1
+
+
+def script_module(name):
+    """A script of the checkout as a module, each loaded once."""
+    path = REPO / name
+    known = "script_" + re.sub(r"\W", "_", name)
+    if known not in sys.modules:
+        spec = importlib.util.spec_from_file_location(known, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.path.insert(0, str(path.parent))
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.remove(str(path.parent))
+        sys.modules[known] = module
+    return sys.modules[known]
+
+
+@contextmanager
+def put_back(name):
+    """While a script runs in this process `sys.argv` is its own; afterwards all that it may change is as before."""
+    argv, environment, folder = sys.argv, dict(os.environ), os.getcwd()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    sys.argv = [str(REPO / name)]
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def read_again(stream):
+    """All that was written to a stream."""
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
+
+
 @pytest.fixture(name="run_script", scope="session")
 def run_script_fixture():
     return run_script
+
+
+@pytest.fixture(name="run_process", scope="session")
+def run_process_fixture():
+    return run_process
 
 
 def planted_sound(style, seed, seconds):

@@ -8,7 +8,6 @@ goes on. All that the scripts print is in `log.txt` there.
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import hashlib
 import json
 import re
@@ -20,7 +19,7 @@ from pathlib import Path
 from demo_stages import Display, Runner, Stage
 
 from sound_eval import interrupts
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.evaluation.report import REPORT_FILES, REPORT_KIND
 from sound_eval.files import outputs
@@ -52,11 +51,9 @@ def training(minutes):
     return Stage("training", 60 * minutes + 3, ("training",))
 
 
-def parse_args():
+def parse_arguments(argv):
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument(
         "music",
         nargs="?",
@@ -85,7 +82,7 @@ def parse_args():
         metavar="DIR",
         help="where the demos' folders go (default: the checkout's demo/)",
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not 0 < args.max_minutes < float("inf"):
         parser.error(f"--max-minutes is {args.max_minutes}, expected more than 0")
     return args
@@ -281,9 +278,9 @@ class Demo:
         print(f"the map to open:\n{self.map / 'index.html'}")
 
 
-def main():
+def main(argv=None):
     """Every stage in turn, then the results."""
-    args = parse_args()
+    args = parse_arguments(argv)
     signal.signal(signal.SIGTERM, interrupts.on_signal)
     demo = Demo(args)
     try:

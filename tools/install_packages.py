@@ -6,7 +6,6 @@ the folder of the environment; where pip fails, its errors are shown.
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 
 from sound_eval import interrupts
+from sound_eval.cli import script_parser
 
 EXAMPLE = """example, as `make setup` calls it:
   .venv/bin/python tools/install_packages.py requirements.txt"""
@@ -118,13 +118,11 @@ def follow(pip, printed, state, line):
         time.sleep(LOOK_SECONDS)
 
 
-def main():
+def main(argv=None):
     """Install, show, report; returns pip's exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("list", metavar="REQUIREMENTS.txt", help="the list of packages")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not Path(args.list).is_file():
         print(f"error: {args.list}: no such file", file=sys.stderr)
         return 1

@@ -1,7 +1,6 @@
 """Pictures of a run's map for the README: wide in the light and the dark theme, and as a phone shows it."""
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import argparse
 import io
 import shlex
 import shutil
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sound_eval.cli import run_main
+from sound_eval.cli import run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 
@@ -33,16 +32,16 @@ N_COLOURS = 256
 SETTLE = 1500  # milliseconds after the choice of a song
 
 
-def parse_arguments():
+def parse_arguments(argv):
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run folder of spectrogram_doc2vec.py")
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", type=Path, help="the folder of music")
     parser.add_argument("metadata", metavar="METADATA.csv", help="labels")
     parser.add_argument("out_dir", metavar="OUT_DIR", type=Path, help="folder of the pictures")
     parser.add_argument("--song", default="", metavar="NAME", help="part of the name of the song to select (default: the first)")
     parser.add_argument("--options", default="", metavar="TEXT", help="for display_vector_data.py, such as --options=\"--centers 8\"")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def build(args, folder):
@@ -73,9 +72,9 @@ def smaller(picture):
     return buffer.getvalue()
 
 
-def main():
+def main(argv=None):
     """Build the map, open it in each theme and size, write the pictures."""
-    args = parse_arguments()
+    args = parse_arguments(argv)
     check_outputs({args.out_dir / name: KIND for name, *_ in PICTURES}, [args.metadata])
     from playwright.sync_api import sync_playwright
 

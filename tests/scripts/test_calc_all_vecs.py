@@ -270,6 +270,6 @@ def test_pipes_among_the_songs_are_skipped_at_once(trained, tmp_path):
     write_tree(tmp_path / "tree", 4)
     os.mkfifo(tmp_path / "tree" / "pipe.npy")
     (tmp_path / "tree" / "endless.npy").symlink_to("/dev/zero")
-    done = run_script(SCRIPT, tmp_path / "tree", run, tmp_path / "out", check=False, timeout=60)
+    done = run_script(SCRIPT, tmp_path / "tree", run, tmp_path / "out", check=False)
     assert done.returncode == 3 and done.stderr.count("where a file is expected") == 2
     assert len(contents(tmp_path / "out")) == 4
