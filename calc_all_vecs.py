@@ -1,4 +1,7 @@
-"""Write the word vector of every input of every song as a tree, and, where asked, a vector per song, those never trained on included."""
+"""Write the word vector of every input of every song as a tree, and, where asked, a
+vector per song, those never trained on included.
+"""
+
 import sound_eval.interrupts  # noqa: F401  first: Ctrl-C while the rest loads is one line
 
 import dataclasses
@@ -31,48 +34,113 @@ By default a song's vector is the sum of its song vector and its mean word vecto
 def parse_arguments(argv):
     """The command line."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="log-mel tree, as spectrify_all.py writes it")
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run folder, as spectrogram_doc2vec.py writes it")
-    parser.add_argument("out_dir", metavar="OUT_DIR", type=Path, help="tree of word vectors, (n_inputs, OUTPUT_VECTOR_SIZE) float32 for each song")
-    parser.add_argument("--song-vectors", metavar="FILE.npy", type=Path, help="also write a vector per song, with a music_list.txt beside it")
+    parser.add_argument(
+        "vectors_dir",
+        metavar="VECTORS_DIR",
+        type=Path,
+        help="log-mel tree, as spectrify_all.py writes it",
+    )
+    parser.add_argument(
+        "run_dir",
+        metavar="RUN_DIR",
+        type=Path,
+        help="run folder, as spectrogram_doc2vec.py writes it",
+    )
+    parser.add_argument(
+        "out_dir",
+        metavar="OUT_DIR",
+        type=Path,
+        help="tree of word vectors, (n_inputs, OUTPUT_VECTOR_SIZE) float32 for each song",
+    )
+    parser.add_argument(
+        "--song-vectors",
+        metavar="FILE.npy",
+        type=Path,
+        help="also write a vector per song, with a music_list.txt beside it",
+    )
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--sum", dest="kind", action="store_const", const="sum", default="sum", help="song + mean word vector (default)")
-    kind.add_argument("--mean-words", dest="kind", action="store_const", const="mean-words", help="the mean word vector alone")
-    kind.add_argument("--song-only", dest="kind", action="store_const", const="song-only", help="the song vector alone, without the words")
-    parser.add_argument("--infer-all", action="store_true", help="infer the songs that the run knows too, as if they were new")
+    kind.add_argument(
+        "--sum",
+        dest="kind",
+        action="store_const",
+        const="sum",
+        default="sum",
+        help="song + mean word vector (default)",
+    )
+    kind.add_argument(
+        "--mean-words",
+        dest="kind",
+        action="store_const",
+        const="mean-words",
+        help="the mean word vector alone",
+    )
+    kind.add_argument(
+        "--song-only",
+        dest="kind",
+        action="store_const",
+        const="song-only",
+        help="the song vector alone, without the words",
+    )
+    parser.add_argument(
+        "--infer-all",
+        action="store_true",
+        help="infer the songs that the run knows too, as if they were new",
+    )
     args = parser.parse_args(argv)
     if args.song_vectors is None and (args.kind != "sum" or args.infer_all):
-        parser.error("--mean-words, --song-only and --infer-all say what --song-vectors FILE.npy shall hold; give that too")
+        parser.error(
+            "--mean-words, --song-only and --infer-all say what --song-vectors FILE.npy shall "
+            "hold; give that too"
+        )
     return args
 
 
 def check(args):
-    """Raise InputError where what is to be written would replace what is read, or be taken for it the next time."""
+    """Raise InputError where what is to be written would replace what is read, or be
+    taken for it the next time.
+    """
     outputs = [args.out_dir] + ([args.song_vectors] if args.song_vectors else [])
     for path in outputs:
         if is_inside(path, args.vectors_dir):
-            raise InputError(f"{path}: lies in the log-mel tree {args.vectors_dir}, whose files it would replace or mix with; give a place outside")
+            raise InputError(
+                f"{path}: lies in the log-mel tree {args.vectors_dir}, "
+                "whose files it would replace or mix with; give a place outside"
+            )
         for folder in (path.resolve(), *path.resolve().parents):
             if (folder / STATE_NAME).is_file():
-                raise InputError(f"{path}: lies in the log-mel tree {folder}, whose files it would mix with; give a place outside")
+                raise InputError(
+                    f"{path}: lies in the log-mel tree {folder}, whose files it would mix with; "
+                    "give a place outside"
+                )
     check_no_run_folder(args.out_dir, "the word vectors")
     if not args.song_vectors:
         return
     if args.song_vectors.is_dir():
-        raise InputError(f"{args.song_vectors}: a folder; --song-vectors names a file, such as {args.song_vectors / 'songs.npy'}")
+        raise InputError(
+            f"{args.song_vectors}: a folder; --song-vectors names a file, "
+            f"such as {args.song_vectors / 'songs.npy'}"
+        )
     if args.song_vectors.suffix != ".npy":
-        raise InputError(f"{args.song_vectors}: --song-vectors writes a .npy file; give it that suffix")
+        raise InputError(
+            f"{args.song_vectors}: --song-vectors writes a .npy file; give it that suffix"
+        )
     check_no_run_folder(args.song_vectors.parent, "the music_list.txt beside the song vectors")
     check_song_vectors(args.song_vectors)
 
 
 def write_words(args, networks, config, names):
-    """Write the tree of word vectors; returns the mean word vector of each song and the names of the files that cannot be used."""
-    words_only = dataclasses.replace(networks, net_2={}, references=None)  # what is sent to the processes
+    """Write the tree of word vectors;
+    returns the mean word vector of each song and the names of the files
+    that cannot be used.
+    """
+    # what is sent to the processes
+    words_only = dataclasses.replace(networks, net_2={}, references=None)
     tree = OutputTree(args.out_dir, "word vectors")
     with tree.locked():
         tree.check(names)
-        results = corpora.in_processes(partial(write_song, args.vectors_dir, tree, words_only, config), names, "word vectors")
+        results = corpora.in_processes(
+            partial(write_song, args.vectors_dir, tree, words_only, config), names, "word vectors"
+        )
         means = dict(zip(names, results, strict=True))
     failed = {name: means.pop(name) for name in names if isinstance(means[name], InputError)}
     for error in failed.values():
@@ -81,7 +149,10 @@ def write_words(args, networks, config, names):
 
 
 def write_song(vectors_dir, tree, networks, config, name):
-    """Write the word vectors of one song; returns their mean (dim_out,), or the InputError that says why the file cannot be used."""
+    """Write the word vectors of one song;
+    returns their mean (dim_out,), or the InputError that says why the
+    file cannot be used.
+    """
     try:
         words = networks.words(read_inputs(vectors_dir / name, config))
     except InputError as error:
@@ -93,11 +164,14 @@ def write_song(vectors_dir, tree, networks, config, name):
 
 def read_inputs(path, config):
     """Network inputs (n, dim) of one log-mel file; raises InputError where it cannot be used."""
-    return corpora.read_inputs(path, config).astype(np.float16)  # rounded as in training, so that both give the same vectors
+    # rounded as in training, so that both give the same vectors
+    return corpora.read_inputs(path, config).astype(np.float16)
 
 
 def song_rows(args, run, weights, networks, config, means):
-    """Song vectors (n_songs, dim) without words, for the songs of `means`: trained rows, or inferred ones; and how many are inferred."""
+    """Song vectors (n_songs, dim) without words, for the songs of `means`:
+    trained rows, or inferred ones; and how many are inferred.
+    """
     trained = {} if args.infer_all else {name: row for row, name in enumerate(run.names)}
     unknown = [name for name in means if name not in trained]
     rows = dict(zip(trained, weights["songs/average"][list(trained.values())], strict=True))
@@ -105,7 +179,9 @@ def song_rows(args, run, weights, networks, config, means):
         at_once = inference.SONGS_AT_ONCE * os.cpu_count()  # a group for each thread
         for first in range(0, len(unknown), at_once):
             group = unknown[first : first + at_once]
-            solved = inference.song_vectors(networks, [read_inputs(args.vectors_dir / name, config) for name in group], config)
+            solved = inference.song_vectors(
+                networks, [read_inputs(args.vectors_dir / name, config) for name in group], config
+            )
             rows.update(zip(group, solved, strict=True))
             progress.update(len(group))
     return np.stack([rows[name] for name in means]), len(unknown)
@@ -120,7 +196,10 @@ def write_song_vectors(args, run, weights, networks, config, means):
         songs, inferred = song_rows(args, run, weights, networks, config, means)
         vectors = songs + words if args.kind == "sum" else songs
     save_song_vectors(args.song_vectors, list(means), vectors, args.kind, networks)
-    print(f"{args.song_vectors}: {len(means)} song vectors ({inferred} inferred), {args.kind}; songs in music_list.txt beside it")
+    print(
+        f"{args.song_vectors}: {len(means)} song vectors ({inferred} inferred), {args.kind}; "
+        "songs in music_list.txt beside it"
+    )
 
 
 def main(argv=None):
@@ -141,7 +220,13 @@ def main(argv=None):
         check_song_vectors(args.song_vectors, list(means))
         write_song_vectors(args, run, weights, networks, config, means)
         music_list = args.song_vectors.parent / "music_list.txt"
-        print_next("python", "process_results/logistic_regress.py", "METADATA.csv", music_list, args.song_vectors)
+        print_next(
+            "python",
+            "process_results/logistic_regress.py",
+            "METADATA.csv",
+            music_list,
+            args.song_vectors,
+        )
     else:
         print_next("python", "process_results/vecwise_regress.py", "METADATA.csv", args.out_dir)
     return 3 if failed else 0

@@ -1,8 +1,11 @@
-"""Synthesize a small labelled music collection to try sound-eval on: eight styles, every piece composed from its own seed.
+"""Synthesize a small labelled music collection to try sound-eval on: eight styles,
+every piece composed from its own seed.
 
-Half of the pieces are MP3, half WAV; `labels.csv` beside them holds filename, genre, title and citation. The same arguments give the same
-music, and a second run makes only what is missing.
+Half of the pieces are MP3, half WAV; `labels.csv` beside them holds filename, genre,
+title and citation. The same arguments give the same music, and a second run makes only
+what is missing.
 """
+
 import sound_eval.interrupts  # noqa: F401  first: Ctrl-C while the rest loads is one line
 
 import os
@@ -39,7 +42,11 @@ NOUNS = ("Harbour", "Lantern", "Orchard", "Signal", "River", "Staircase", "Merid
 
 
 def plan(n_styles, n_pieces, seconds, seed):
-    """The pieces of a collection. Volume v holds one piece of each style in drawn order, so that names and folders say nothing of the style."""
+    """The pieces of a collection.
+
+    Volume v holds one piece of each style in drawn order, so that names and folders say
+    nothing of the style.
+    """
     pieces = []
     for volume in range(n_pieces):
         order = np.random.default_rng((seed, volume)).permutation(n_styles)
@@ -68,13 +75,18 @@ def labels_text(pieces, seed):
     """The labels as CSV text: filename, genre, title, citation."""
     rows = []
     for piece in pieces:
-        source = f"{piece.title}, {piece.tempo:.0f} beats a minute, {piece.seconds:.1f} s. Synthesized by make_example_music.py, seed {seed}. CC0."
+        source = (
+            f"{piece.title}, {piece.tempo:.0f} beats a minute, {piece.seconds:.1f} s. "
+            f"Synthesized by make_example_music.py, seed {seed}. CC0."
+        )
         rows.append([piece.name, piece.genre, piece.title, source])
     return csv_text(["filename", "genre", "title", "citation"], rows)
 
 
 def make(folder, piece):
-    """Write one piece, with its title and genre as ID3 tags, under its final name only when it is whole."""
+    """Write one piece, with its title and genre as ID3 tags, under its final name only
+    when it is whole.
+    """
     path = Path(folder, piece.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     work = path.with_name(f"{temporary_start(os.getppid())}{os.getpid()}{path.suffix}")
@@ -141,15 +153,33 @@ def parse_arguments(argv):
     """The command line."""
     parser = script_parser(__doc__, "example:\n  python make_example_music.py example_input/")
     parser.add_argument("folder", type=Path, help="where the music goes")
-    parser.add_argument("--styles", type=int, default=len(STYLES), metavar="N", help=f"how many of the {len(STYLES)} styles (default: all)")
-    parser.add_argument("--pieces", type=int, default=12, metavar="N", help="pieces of each style (default: 12)")
-    parser.add_argument("--seconds", type=float, default=25.0, metavar="S", help="mean length; pieces differ by up to a fifth (default: 25)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives another collection (default: 0)")
+    parser.add_argument(
+        "--styles",
+        type=int,
+        default=len(STYLES),
+        metavar="N",
+        help=f"how many of the {len(STYLES)} styles (default: all)",
+    )
+    parser.add_argument(
+        "--pieces", type=int, default=12, metavar="N", help="pieces of each style (default: 12)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=25.0,
+        metavar="S",
+        help="mean length; pieces differ by up to a fifth (default: 25)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed gives another collection (default: 0)"
+    )
     args = parser.parse_args(argv)
     if not 1 <= args.styles <= len(STYLES):
         raise InputError(f"--styles is {args.styles}, expected 1 to {len(STYLES)}")
     if args.pieces < 1 or args.seed < 0:
-        raise InputError(f"--pieces is {args.pieces} and --seed {args.seed}, expected at least 1 and 0")
+        raise InputError(
+            f"--pieces is {args.pieces} and --seed {args.seed}, expected at least 1 and 0"
+        )
     if not args.seconds >= SHORTEST_SECONDS:
         raise InputError(f"--seconds is {args.seconds:g}, expected at least {SHORTEST_SECONDS:g}")
     return args
@@ -158,18 +188,25 @@ def parse_arguments(argv):
 def claim(folder, pieces, labels):
     """Write the labels first: they say that the pieces are ours.
 
-    Raises InputError where the folder holds a collection made with other arguments, or music of somebody else's in the place
-    of a piece.
+    Raises InputError where the folder holds a collection made with other arguments, or
+    music of somebody else's in the place of a piece.
     """
     path = folder / LABELS
     if path.is_file():
         if path.read_bytes() != labels.encode():
-            raise InputError(f"{path}: describes another collection (other arguments?); give another folder, or remove this one")
+            raise InputError(
+                f"{path}: describes another collection (other arguments?); "
+                "give another folder, or remove this one"
+            )
         return
     check_outputs({path: KIND})
-    there = next((folder / piece.name for piece in pieces if os.path.lexists(folder / piece.name)), None)
+    there = next(
+        (folder / piece.name for piece in pieces if os.path.lexists(folder / piece.name)), None
+    )
     if there:
-        raise InputError(f"{there}: is there, and no {LABELS} says that this script made it; give another folder")
+        raise InputError(
+            f"{there}: is there, and no {LABELS} says that this script made it; give another folder"
+        )
     with write_output(path, KIND, "w", encoding="utf-8", newline="") as file:
         file.write(labels)
 
@@ -183,8 +220,17 @@ def main(argv=None):
     claim(args.folder, pieces, labels_text(pieces, args.seed))
     missing = [piece for piece in pieces if not (args.folder / piece.name).exists()]
     compose(args.folder, missing)
-    print(f"wrote {args.folder}: {len(missing)} pieces, {len(pieces) - len(missing)} were there; labels in {args.folder / LABELS}")
-    print_next("python", "spectrify_all.py", args.folder, "example_vectors/", "--config=configs/small_train.yaml")
+    print(
+        f"wrote {args.folder}: {len(missing)} pieces, {len(pieces) - len(missing)} were there; "
+        f"labels in {args.folder / LABELS}"
+    )
+    print_next(
+        "python",
+        "spectrify_all.py",
+        args.folder,
+        "example_vectors/",
+        "--config=configs/small_train.yaml",
+    )
 
 
 if __name__ == "__main__":

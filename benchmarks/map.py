@@ -1,9 +1,11 @@
 """How quick the map's page is in headless Chromium: to open, to recolour after a click, to pan.
 
-Vectors are planted groups, positions are given, so that only the page is measured. `open` is from navigation to the first
-picture of the map, `ready` until distances can be asked for, `recolour` from a click to the end of the work that it caused
-with colour by distance, `frame` the median time between two frames while the map is dragged.
+Vectors are planted groups, positions are given, so that only the page is measured.
+`open` is from navigation to the first picture of the map, `ready` until distances can
+be asked for, `recolour` from a click to the end of the work that it caused with colour
+by distance, `frame` the median time between two frames while the map is dragged.
 """
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import shutil
@@ -28,7 +30,8 @@ N_CLICKS = 7
 COLUMNS = ("open", "ready", "recolour", "frame")
 CANVAS_ONLY = ["--disable-gpu", "--disable-software-rasterizer", "--disable-3d-apis"]
 
-# The work is over when the page has drawn the next frame, and then three frames in a row without a stop.
+# The work is over when the page has drawn the next frame, and then three frames in a
+# row without a stop.
 SETTLED = """async (act) => {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
   const start = performance.now();
@@ -62,24 +65,51 @@ def build(folder, n_songs):
     """The map of `n_songs` planted songs in a folder; returns its page."""
     random = np.random.default_rng(0)
     group = random.integers(0, N_GROUPS, n_songs)
-    vectors = random.standard_normal((N_GROUPS, DIM))[group] + random.standard_normal((n_songs, DIM))
+    vectors = random.standard_normal((N_GROUPS, DIM))[group] + random.standard_normal(
+        (n_songs, DIM)
+    )
     names = [f"{song // 1000:03d}/{song:06d}.mp3" for song in range(n_songs)]
     run = RunFolder(folder / "run")
     run.start(read_config(), [f"{name}.npy" for name in names])
     run.save(1, vectors.astype(np.float32), {}, cost=0.5)
-    np.save(folder / "places.npy", 10 * random.standard_normal((N_GROUPS, 2))[group] + random.standard_normal((n_songs, 2)))
-    rows = [f"{name},group {of},Song {song},{60 + song % 90 + 0.5},Citation {song}" for song, (name, of) in enumerate(zip(names, group, strict=True))]
-    (folder / "labels.csv").write_text("\n".join(["filename,group,title,bpm,citation", *rows]) + "\n", encoding="utf-8")
+    np.save(
+        folder / "places.npy",
+        10 * random.standard_normal((N_GROUPS, 2))[group] + random.standard_normal((n_songs, 2)),
+    )
+    rows = [
+        f"{name},group {of},Song {song},{60 + song % 90 + 0.5},Citation {song}"
+        for song, (name, of) in enumerate(zip(names, group, strict=True))
+    ]
+    (folder / "labels.csv").write_text(
+        "\n".join(["filename,group,title,bpm,citation", *rows]) + "\n", encoding="utf-8"
+    )
     script = Path(__file__).resolve().parent.parent / "static_web_viewer" / "display_vector_data.py"
-    arguments = [folder / "run", folder, folder / "labels.csv", folder / "map", "--audio", "none", "--projection", folder / "places.npy"]
-    subprocess.run([sys.executable, script, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = [
+        folder / "run",
+        folder,
+        folder / "labels.csv",
+        folder / "map",
+        "--audio",
+        "none",
+        "--projection",
+        folder / "places.npy",
+    ]
+    subprocess.run(
+        [sys.executable, script, *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     return folder / "map" / "index.html"
 
 
 def measure(page, address, n_songs):
     """Milliseconds as a dict."""
     page.goto(address.as_uri())
-    drawn, ready = page.evaluate("soundEval.drawn.then(() => performance.now())"), page.evaluate("soundEval.ready.then(() => performance.now())")
+    drawn, ready = (
+        page.evaluate("soundEval.drawn.then(() => performance.now())"),
+        page.evaluate("soundEval.ready.then(() => performance.now())"),
+    )
     page.select_option("#color-by", "distance_to_selected")
     page.evaluate(SETTLED.replace("act()", "soundEval.select(0)"))
     rows = [int(row) for row in np.linspace(1, n_songs - 1, N_CLICKS)]
@@ -103,17 +133,33 @@ def drag(page):
 def main(argv=None):
     """Measure each size with the browser as it is found here, and without WebGL."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("--songs", type=int, nargs="+", default=[2000, 8000, 100_000], help="sizes of the map (default: %(default)s)")
+    parser.add_argument(
+        "--songs",
+        type=int,
+        nargs="+",
+        default=[2000, 8000, 100_000],
+        help="sizes of the map (default: %(default)s)",
+    )
     sizes = parser.parse_args(argv).songs
-    print(f"{'songs':>7}  {'WebGL':8}" + "".join(f"{name:>10}" for name in COLUMNS) + "   (milliseconds)")
+    print(
+        f"{'songs':>7}  {'WebGL':8}"
+        + "".join(f"{name:>10}" for name in COLUMNS)
+        + "   (milliseconds)"
+    )
     with sync_playwright() as playwright:
         for n_songs in sizes:
             with tempfile.TemporaryDirectory() as folder:
                 address = build(Path(folder), n_songs)
                 for drawn_by, arguments in (("as found", []), ("off", CANVAS_ONLY)):
-                    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", *arguments])
+                    browser = playwright.chromium.launch(
+                        executable_path=shutil.which("chromium"), args=["--no-sandbox", *arguments]
+                    )
                     times = measure(browser.new_page(viewport=WINDOW), address, n_songs)
-                    print(f"{n_songs:7}  {drawn_by:8}" + "".join(f"{times[name]:10.1f}" for name in COLUMNS), flush=True)
+                    print(
+                        f"{n_songs:7}  {drawn_by:8}"
+                        + "".join(f"{times[name]:10.1f}" for name in COLUMNS),
+                        flush=True,
+                    )
                     browser.close()
 
 

@@ -1,8 +1,11 @@
-"""Our song vectors beside other software's on a labelled corpus: five figures each, as a table and a picture.
+"""Our song vectors beside other software's on a labelled corpus: five figures each, as
+a table and a picture.
 
-The corpus holds songs cut into clips, with a column that names the song and one that names what songs have in common. Vectors are
-kept in OUT_DIR/vectors and made only where they are missing, so a benchmark can be run in parts. Hand-made features are z-scored.
+The corpus holds songs cut into clips, with a column that names the song and one that
+names what songs have in common. Vectors are kept in OUT_DIR/vectors and made only where
+they are missing, so a benchmark can be run in parts. Hand-made features are z-scored.
 """
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import argparse
@@ -41,7 +44,9 @@ TRAINER = Path(__file__).resolve().parent.parent / "spectrogram_doc2vec.py"
 
 @dataclass(frozen=True)
 class System:
-    """How to make vectors of a Setup and a seed; whether the seed matters; whether they are hand-made features, to be z-scored."""
+    """How to make vectors of a Setup and a seed;
+    whether the seed matters; whether they are hand-made features, to be z-scored.
+    """
 
     make: Callable
     seeded: bool = False
@@ -58,7 +63,9 @@ class Setup:
     @cached_property
     def corpus(self):
         """The songs as inputs of our model."""
-        return corpora.open_corpus(self.args.vectors_dir, self.songs.names, self.config, self.args.out / "cache")
+        return corpora.open_corpus(
+            self.args.vectors_dir, self.songs.names, self.config, self.args.out / "cache"
+        )
 
     @cached_property
     def config(self):
@@ -73,18 +80,38 @@ class Setup:
 
 def pooled(pooling):
     """The system that pools the log-mel frames of each song."""
-    return System(lambda setup, _seed: pool_tree(setup.args.vectors_dir, setup.songs.names, [pooling], pooling)[pooling], hand_made=True)
+    return System(
+        lambda setup, _seed: pool_tree(
+            setup.args.vectors_dir, setup.songs.names, [pooling], pooling
+        )[pooling],
+        hand_made=True,
+    )
 
 
 def library(extract, name):
     """The system that takes features of audio files from a library."""
-    return System(lambda setup, _seed: rivals.of_files(extract, setup.audio_files, name), hand_made=True)
+    return System(
+        lambda setup, _seed: rivals.of_files(extract, setup.audio_files, name), hand_made=True
+    )
 
 
 def train(setup, minutes, seed):
-    """The song vectors after so many minutes of our training, the start of the program and the reading of the corpus included."""
+    """The song vectors after so many minutes of our training, the start of the program
+    and the reading of the corpus included.
+    """
     run = RunFolder(setup.args.out / f"run_{minutes:g}_minutes_seed_{seed}")
-    command = [sys.executable, TRAINER, setup.args.vectors_dir, run.path, "--max-minutes", minutes, "--seed", seed, "--keep", 1]
+    command = [
+        sys.executable,
+        TRAINER,
+        setup.args.vectors_dir,
+        run.path,
+        "--max-minutes",
+        minutes,
+        "--seed",
+        seed,
+        "--keep",
+        1,
+    ]
     command += ["--config", setup.args.config] if setup.args.config else []
     if not run.exists():
         subprocess.run(list(map(str, command)), check=True)
@@ -102,9 +129,17 @@ def systems(minutes):
         "MFCC statistics": pooled("MFCC statistics"),
         "bliss-audio": library(rivals.bliss_features, "bliss-audio"),
         "openSMILE eGeMAPS": library(rivals.egemaps_features, "openSMILE"),
-        "Doc2Vec on audio words": System(lambda setup, seed: rivals.doc2vec(setup.corpus, setup.config.OUTPUT_VECTOR_SIZE, seed), seeded=True),
+        "Doc2Vec on audio words": System(
+            lambda setup, seed: rivals.doc2vec(setup.corpus, setup.config.OUTPUT_VECTOR_SIZE, seed),
+            seeded=True,
+        ),
         "random weights": System(random_weights, seeded=True),
-        **{f"sound-eval, {m:g} min": System(lambda setup, seed, m=m: train(setup, m, seed), seeded=True) for m in minutes},
+        **{
+            f"sound-eval, {m:g} min": System(
+                lambda setup, seed, m=m: train(setup, m, seed), seeded=True
+            )
+            for m in minutes
+        },
     }
 
 
@@ -116,29 +151,62 @@ def random_weights(setup, seed):
 
 
 def vectors_of(name, system, setup, seed):
-    """Vectors (n_songs, dim) of a system, made where they are missing; hand-made features have mean 0 and deviation 1."""
+    """Vectors (n_songs, dim) of a system, made where they are missing;
+    hand-made features have mean 0 and deviation 1.
+    """
     path = setup.args.out / "vectors" / f"{name.replace(' ', '_')}_seed_{seed}.npy"
     if not path.is_file():
         save_array(path, np.asarray(system.make(setup, seed), np.float32))
     vectors = load_array(path).astype(np.float64)
     if len(vectors) != len(setup.songs):
-        raise InputError(f"{path}: {len(vectors)} vectors for {len(setup.songs)} songs; it is of another corpus, give another OUT_DIR")
-    return (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9) if system.hand_made else vectors
+        raise InputError(
+            f"{path}: {len(vectors)} vectors for {len(setup.songs)} songs; "
+            "it is of another corpus, give another OUT_DIR"
+        )
+    return (
+        (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9)
+        if system.hand_made
+        else vectors
+    )
 
 
 def parse_arguments(argv):
     """Read the command line."""
     parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", type=Path, help="the corpus' audio")
-    parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="its log-mel tree, by spectrify_all.py with the same --config")
+    parser.add_argument(
+        "vectors_dir",
+        metavar="VECTORS_DIR",
+        type=Path,
+        help="its log-mel tree, by spectrify_all.py with the same --config",
+    )
     parser.add_argument("metadata", metavar="METADATA.csv", type=Path, help="its labels")
-    parser.add_argument("out", metavar="OUT_DIR", type=Path, help="vectors, quality.md, quality.json, quality.png")
-    parser.add_argument("--song", default="song", metavar="COLUMN", help="column that clips of one song share (default: song)")
-    parser.add_argument("--label", default="album", metavar="COLUMN", help="column of labels (default: album)")
-    parser.add_argument("--config", type=Path, help="configuration of our training (default: configs/default_config.yaml)")
-    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 5], help="how long to train (default: 1 5)")
-    parser.add_argument("--seeds", type=int, default=3, help="how often what is random is repeated (default: 3)")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="systems whose name holds one of these words")
+    parser.add_argument(
+        "out", metavar="OUT_DIR", type=Path, help="vectors, quality.md, quality.json, quality.png"
+    )
+    parser.add_argument(
+        "--song",
+        default="song",
+        metavar="COLUMN",
+        help="column that clips of one song share (default: song)",
+    )
+    parser.add_argument(
+        "--label", default="album", metavar="COLUMN", help="column of labels (default: album)"
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="configuration of our training (default: configs/default_config.yaml)",
+    )
+    parser.add_argument(
+        "--minutes", type=float, nargs="+", default=[1, 5], help="how long to train (default: 1 5)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="how often what is random is repeated (default: 3)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="systems whose name holds one of these words"
+    )
     return parser.parse_args(argv)
 
 
@@ -153,7 +221,11 @@ def table(results):
     lines = ["| vectors | " + " | ".join(scores) + " |", "| --- |" + " --- |" * len(scores)]
     for name, rows in results.items():
         columns = [[row[score] for row in rows] for score in scores]
-        shown = [f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "") for values in columns]
+        shown = [
+            f"{np.mean(values):.3f}"
+            + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+            for values in columns
+        ]
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
 
@@ -165,11 +237,27 @@ def evaluate(setup):
     known = (songs != "") & (labels != "")
     for name, system in systems(args.minutes).items():
         if wanted(name, args.only):
-            sets = [vectors_of(name, system, setup, seed) for seed in range(args.seeds if system.seeded else 1)]
-            results[name] = [five_scores(vectors[known], songs[known], labels[known], args.song, args.label) for vectors in sets]
-            print(name, {score: round(float(np.mean([row[score] for row in results[name]])), 3) for score in results[name][0]}, flush=True)
+            sets = [
+                vectors_of(name, system, setup, seed)
+                for seed in range(args.seeds if system.seeded else 1)
+            ]
+            results[name] = [
+                five_scores(vectors[known], songs[known], labels[known], args.song, args.label)
+                for vectors in sets
+            ]
+            print(
+                name,
+                {
+                    score: round(float(np.mean([row[score] for row in results[name]])), 3)
+                    for score in results[name][0]
+                },
+                flush=True,
+            )
     if not results:
-        raise InputError(f"--only {' '.join(args.only)}: no such system; there are {', '.join(systems(args.minutes))}")
+        raise InputError(
+            f"--only {' '.join(args.only)}: no such system; "
+            f"there are {', '.join(systems(args.minutes))}"
+        )
     return results
 
 
@@ -179,10 +267,16 @@ def main(argv=None):
     outputs = [args.out / f"quality.{suffix}" for suffix in ("md", "json", "png")]
     check_outputs(dict.fromkeys(outputs, KIND), [args.metadata])
     names = corpora.list_songs(args.vectors_dir)
-    results = evaluate(Setup(args, LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata))))
+    results = evaluate(
+        Setup(args, LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata)))
+    )
     contents = [table(results).encode(), (json.dumps(results, indent=1) + "\n").encode()]
     ours = [name for name in results if name.startswith("sound-eval")]
-    contents.append(figures.picture("quality.png", figures.strips, results, list(next(iter(results.values()))[0]), ours))
+    contents.append(
+        figures.picture(
+            "quality.png", figures.strips, results, list(next(iter(results.values()))[0]), ours
+        )
+    )
     write_outputs(dict(zip(outputs, contents, strict=True)), KIND)
     print(f"\n{table(results)}\nwrote {args.out}/quality.md, quality.json, quality.png")
 

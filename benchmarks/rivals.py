@@ -1,4 +1,7 @@
-"""Song vectors by other software, for benchmarks/quality.py: hand-made features of audio libraries, and Doc2Vec on audio words."""
+"""Song vectors by other software, for benchmarks/quality.py:
+hand-made features of audio libraries, and Doc2Vec on audio words.
+"""
+
 import functools
 from concurrent.futures import ProcessPoolExecutor
 
@@ -9,7 +12,13 @@ from sound_eval.terminal import Progress
 N_WORDS = 1024  # audio words: clusters of inputs, fewer on a small corpus
 INPUTS_PER_WORD = 32  # at least, so that documents share words
 WORD_SAMPLE = 50_000  # inputs that the clusters are found on
-DOC2VEC = {"dm": 0, "window": 10, "min_count": 1, "epochs": 60, "workers": 1}  # PV-DBOW (Le & Mikolov 2014); one worker keeps seeds exact
+DOC2VEC = {
+    "dm": 0,
+    "window": 10,
+    "min_count": 1,
+    "epochs": 60,
+    "workers": 1,
+}  # PV-DBOW (Le & Mikolov 2014); one worker keeps seeds exact
 
 
 def bliss_features(path):
@@ -36,7 +45,9 @@ def egemaps_features(path):
 
 
 def of_files(extract, paths, what):
-    """Features (n_files, n_features) of audio files by `extract`, on all cores; an undefined value becomes the mean of its column."""
+    """Features (n_files, n_features) of audio files by `extract`, on all cores;
+    an undefined value becomes the mean of its column.
+    """
     rows = []
     with ProcessPoolExecutor() as pool, Progress(len(paths), "song", what) as progress:
         for row in pool.map(extract, paths):
@@ -47,16 +58,23 @@ def of_files(extract, paths, what):
 
 
 def doc2vec(corpus, dim, seed):
-    """Document vectors (n_songs, dim) by gensim's Doc2Vec, where a word is the cluster of an input of our own model.
+    """Document vectors (n_songs, dim) by gensim's Doc2Vec, where a word is the cluster
+    of an input of our own model.
 
     So both models hear the same, and differ in what they make of it.
     """
     from gensim.models.doc2vec import Doc2Vec, TaggedDocument
     from sklearn.cluster import MiniBatchKMeans
 
-    songs = [(corpus.song(row) - corpus.mean) / corpus.deviation for row in range(len(corpus.names))]
+    songs = [
+        (corpus.song(row) - corpus.mean) / corpus.deviation for row in range(len(corpus.names))
+    ]
     inputs = np.concatenate(songs)
     sample = inputs[np.random.default_rng(seed).permutation(len(inputs))[:WORD_SAMPLE]]
-    words = MiniBatchKMeans(min(N_WORDS, len(inputs) // INPUTS_PER_WORD), n_init=1, random_state=seed).fit(sample)
-    documents = [TaggedDocument(list(map(str, words.predict(song))), [row]) for row, song in enumerate(songs)]
+    words = MiniBatchKMeans(
+        min(N_WORDS, len(inputs) // INPUTS_PER_WORD), n_init=1, random_state=seed
+    ).fit(sample)
+    documents = [
+        TaggedDocument(list(map(str, words.predict(song))), [row]) for row, song in enumerate(songs)
+    ]
     return Doc2Vec(documents, vector_size=dim, seed=seed, **DOC2VEC).dv.vectors

@@ -1,12 +1,17 @@
-"""How fast is preprocessing? spectrify_all.py beside ffmpeg alone, librosa, and decoding alone, one after another on one folder.
+"""How fast is preprocessing? spectrify_all.py beside ffmpeg alone, librosa, and
+decoding alone, one after another on one folder.
 
-ffmpeg alone: one `ffmpeg -ar RATE -ac 1 -f f32le` process after another on each core, whose samples no one reads.
-librosa: `librosa.load` and `librosa.feature.melspectrogram` with the same frames and bands, in as many processes, which find
-it imported and compiled.
-decoding alone: libsndfile reads every file in blocks, in as many processes; nothing is resampled, analysed or written.
-Files that a route cannot read are left out of its work and counted. Prints a table in Markdown, with wall seconds and with
-the processor seconds of all its processes, which other programs on the machine disturb less.
+ffmpeg alone: one `ffmpeg -ar RATE -ac 1 -f f32le` process after another on each core,
+whose samples no one reads.
+librosa: `librosa.load` and `librosa.feature.melspectrogram` with the same frames and
+bands, in as many processes, which find it imported and compiled.
+decoding alone: libsndfile reads every file in blocks, in as many processes; nothing is
+resampled, analysed or written.
+Files that a route cannot read are left out of its work and counted. Prints a table in
+Markdown, with wall seconds and with the processor seconds of all its processes, which
+other programs on the machine disturb less.
 """
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import multiprocessing
@@ -21,8 +26,11 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-# One thread for each process of librosa's, as for ours: with two they take turns on the cores. Read when NumPy is imported.
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+# One thread for each process of librosa's, as for ours: with two they take turns on the
+# cores. Read when NumPy is imported.
+os.environ.update(
+    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1"
+)
 
 import numpy as np
 
@@ -40,16 +48,25 @@ EXAMPLE = """example:
 
 
 def run_ours(links, out, processes, config_path):
-    """Run spectrify_all.py as a person does, start-up and writing included; returns how many files failed."""
+    """Run spectrify_all.py as a person does, start-up and writing included;
+    returns how many files failed.
+    """
     config = [f"--config={config_path}"] if config_path else []
-    done = subprocess.run([sys.executable, SCRIPT, links, out, "--processes", str(processes), *config], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, links, out, "--processes", str(processes), *config],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return int(done.stdout.split()[-1])
 
 
 def startup_seconds(path, out):
     """Wall seconds from the command to the log-mel of a first file of a tenth of a second."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, SCRIPT, path, out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, path, out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while not list(out.glob("*.npy")) and process.poll() is None:
         time.sleep(0.002)
     seconds = time.perf_counter() - start
@@ -59,7 +76,21 @@ def startup_seconds(path, out):
 
 def decode_with_ffmpeg(samplerate, path):
     """Whether ffmpeg decodes a file."""
-    command = ["ffmpeg", "-nostdin", "-v", "quiet", "-i", f"file:{path}", "-ar", str(samplerate), "-ac", "1", "-f", "f32le", "pipe:1"]
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "quiet",
+        "-i",
+        f"file:{path}",
+        "-ar",
+        str(samplerate),
+        "-ac",
+        "1",
+        "-f",
+        "f32le",
+        "pipe:1",
+    ]
     return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
@@ -71,8 +102,22 @@ def librosa_log_mel(config, path):
         samples, rate = librosa.load(path, sr=config.SAMPLERATE, mono=True)
     except Exception:  # whatever it raises: the file is counted as one that it cannot read
         return None
-    bands = {"n_mels": config.NUM_MEL_BINS, "fmin": LOW_HZ, "fmax": HIGH_HZ, "htk": True, "norm": None}
-    mel = librosa.feature.melspectrogram(y=samples, sr=rate, n_fft=config.FFT_SIZE, hop_length=config.hop, center=False, power=1.0, **bands)
+    bands = {
+        "n_mels": config.NUM_MEL_BINS,
+        "fmin": LOW_HZ,
+        "fmax": HIGH_HZ,
+        "htk": True,
+        "norm": None,
+    }
+    mel = librosa.feature.melspectrogram(
+        y=samples,
+        sr=rate,
+        n_fft=config.FFT_SIZE,
+        hop_length=config.hop,
+        center=False,
+        power=1.0,
+        **bands,
+    )
     return np.log(mel.T + LOG_FLOOR)
 
 
@@ -110,26 +155,58 @@ def timed(function, *args):
     wall, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     failed = function(*args)
     now = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.perf_counter() - wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime, failed
+    return (
+        time.perf_counter() - wall,
+        now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime,
+        failed,
+    )
 
 
 def main(argv=None):
     """Measure every route in turn and print the table."""
     parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", help="folder of music")
-    parser.add_argument("--config", metavar="FILE", help="YAML file of settings (default: configs/default_config.yaml)")
-    parser.add_argument("--processes", type=int, default=2, metavar="N", help="processes of every route (default: 2)")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th file, for a quick look (default: 1)")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="YAML file of settings (default: configs/default_config.yaml)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="processes of every route (default: 2)",
+    )
+    parser.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="only every N-th file, for a quick look (default: 1)",
+    )
     arguments = parser.parse_args(argv)
     config = read_config(arguments.config)
-    names = [source.name for source in AudioFolder(arguments.audio_dir, config.AUDIO_SUFFIXES).sources][:: arguments.every]
+    names = [
+        source.name for source in AudioFolder(arguments.audio_dir, config.AUDIO_SUFFIXES).sources
+    ][:: arguments.every]
     with tempfile.TemporaryDirectory() as folder:
-        print_table(measure(link_files(arguments.audio_dir, names, Path(folder)), Path(folder), arguments, config), len(names))
+        print_table(
+            measure(
+                link_files(arguments.audio_dir, names, Path(folder)),
+                Path(folder),
+                arguments,
+                config,
+            ),
+            len(names),
+        )
     return 0
 
 
 def link_files(audio_dir, names, folder):
-    """A folder of links to the files that are measured, all read once, so that no route pays for the disk. Returns it."""
+    """A folder of links to the files that are measured, all read once, so that no route
+    pays for the disk. Returns it.
+    """
     for number, name in enumerate(names):
         path = Path(audio_dir).resolve() / name
         path.read_bytes()
@@ -139,14 +216,30 @@ def link_files(audio_dir, names, folder):
 
 
 def measure(links, folder, arguments, config):
-    """Route -> (wall seconds, processor seconds, files not read), and what is told below the table."""
+    """Route -> (wall seconds, processor seconds, files not read), and what is told
+    below the table.
+    """
     paths, n = sorted(links.iterdir()), arguments.processes
     librosa_log_mel(config, paths[0])  # its processes are forked from this one
     rows = {
         "spectrify_all.py": timed(run_ours, links, folder / "out", n, arguments.config),
-        "ffmpeg alone": timed(in_pool, ThreadPoolExecutor(n), partial(decode_with_ffmpeg, config.SAMPLERATE), paths, "ffmpeg"),
-        "librosa": timed(in_pool, ProcessPoolExecutor(n, FORK), partial(work_with_librosa, config), paths, "librosa"),
-        "decoding alone": timed(in_pool, ProcessPoolExecutor(n, FORK), decode_alone, paths, "decoding"),
+        "ffmpeg alone": timed(
+            in_pool,
+            ThreadPoolExecutor(n),
+            partial(decode_with_ffmpeg, config.SAMPLERATE),
+            paths,
+            "ffmpeg",
+        ),
+        "librosa": timed(
+            in_pool,
+            ProcessPoolExecutor(n, FORK),
+            partial(work_with_librosa, config),
+            paths,
+            "librosa",
+        ),
+        "decoding alone": timed(
+            in_pool, ProcessPoolExecutor(n, FORK), decode_alone, paths, "decoding"
+        ),
     }
     frames = sum(len(np.load(path, mmap_mode="r")) for path in (folder / "out").glob("*.npy"))
     return rows, frames * config.TIME_SEGMENT_SIZE, startup(folder), deviation(paths[:20], config)
@@ -166,7 +259,9 @@ def startup(folder):
 
 
 def deviation(paths, config):
-    """The median difference between our log-mel and librosa's over some files, where they are above the floor."""
+    """The median difference between our log-mel and librosa's over some files, where
+    they are above the floor.
+    """
     differences = []
     for path in paths:
         ours, theirs = log_mel_of_file(path, config), librosa_log_mel(config, path)
@@ -181,12 +276,21 @@ def print_table(measured, n_files):
     rows, audio_seconds, first_file, median = measured
     our_wall, our_processor, _ = rows["spectrify_all.py"]
     print(f"{n_files} files, {audio_seconds / 3600:.2f} h of audio\n")
-    print("| route | seconds | times real time | processor seconds | not read | ours / it, seconds | ours / it, processor |")
+    print(
+        "| route | seconds | times real time | processor seconds | not read | ours / it, seconds | "
+        "ours / it, processor |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, (wall, processor, failed) in rows.items():
         shares = f"{our_wall / wall:.2f} | {our_processor / processor:.2f}"
-        print(f"| {name} | {wall:.1f} | {audio_seconds / wall:.0f} | {processor:.1f} | {failed} | {shares} |")
-    print(f"\nFrom the command to the first log-mel: {first_file:.2f} s. Median difference from librosa's log-mel: {median:.4f}.")
+        print(
+            f"| {name} | {wall:.1f} | {audio_seconds / wall:.0f} | {processor:.1f} | {failed} | "
+            f"{shares} |"
+        )
+    print(
+        f"\nFrom the command to the first log-mel: {first_file:.2f} s. "
+        f"Median difference from librosa's log-mel: {median:.4f}."
+    )
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
-"""Where the time of preprocessing one file goes, and what was tried for each step. Processor time in one process.
+"""Where the time of preprocessing one file goes, and what was tried for each step.
+Processor time in one process.
 
-Processor time, unlike wall time, does not count what other programs do meanwhile, and so nor the wait for the disk. The variants
-take turns over the same files of AUDIO_DIR, five times, and the best of each counts. Prints a table in Markdown; the variant in
-use stands first.
+Processor time, unlike wall time, does not count what other programs do meanwhile, and
+so nor the wait for the disk. The variants take turns over the same files of AUDIO_DIR,
+five times, and the best of each counts. Prints a table in Markdown; the variant in use
+stands first.
 """
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import os
 import time
 from pathlib import Path
 
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # as in spectrify_all.py
+# as in spectrify_all.py
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import numpy as np
 import soundfile
@@ -41,21 +45,27 @@ def read_blocks(path, frames, dtype="float32"):
 
 
 def resample_by_fft(samples, rate, periods=96, overlap=4):
-    """Overlap-save: blocks of whole periods of both rates, whose spectra are cut at the new half rate."""
+    """Overlap-save: blocks of whole periods of both rates, whose spectra are cut at
+    the new half rate.
+    """
     common = np.gcd(rate, NEW_RATE)
     old, new = rate // common, NEW_RATE // common  # samples in one period
     block, margin = old * periods, old * overlap
     step = block - 2 * margin
     n_blocks = -(-len(samples) // step)
     padded = np.pad(samples, (margin, n_blocks * step + margin - len(samples)))
-    spectra = rfft(np.lib.stride_tricks.sliding_window_view(padded, block)[::step], axis=1)[:, : new * periods // 2 + 1]
+    spectra = rfft(np.lib.stride_tricks.sliding_window_view(padded, block)[::step], axis=1)[
+        :, : new * periods // 2 + 1
+    ]
     blocks = irfft(spectra, n=new * periods, axis=1) * np.float32(new / old)
     return blocks[:, new * overlap : -new * overlap].ravel()
 
 
 def dense_bands(spectra, parameters):
     """The mel bands by a dense matrix product."""
-    return np.abs(spectra) @ melspec.mel_matrix(parameters["n_mels"], parameters["fft_size"], parameters["samplerate"])
+    return np.abs(spectra) @ melspec.mel_matrix(
+        parameters["n_mels"], parameters["fft_size"], parameters["samplerate"]
+    )
 
 
 def with_sizes(values, frames, function):
@@ -74,32 +84,101 @@ def steps(paths, config):
     mono = [(mixing.mean_of_channels(samples), rate) for samples, rate in stereo]
     parameters = log_mel_parameters(config)
     signals = [soxr.resample(samples, rate, config.SAMPLERATE) for samples, rate in mono]
-    views = [np.lib.stride_tricks.sliding_window_view(signal, config.FFT_SIZE)[:: config.hop][:64] for signal in signals]
+    views = [
+        np.lib.stride_tricks.sliding_window_view(signal, config.FFT_SIZE)[:: config.hop][:64]
+        for signal in signals
+    ]
     windows = [np.ascontiguousarray(view * melspec.hann(config.FFT_SIZE)) for view in views]
     spectra = [rfft(window, axis=1) for window in windows]
-    sparse = melspec.sparse_bands(parameters["n_mels"], parameters["fft_size"], parameters["samplerate"])
+    sparse = melspec.sparse_bands(
+        parameters["n_mels"], parameters["fft_size"], parameters["samplerate"]
+    )
     values, frames = decoders.BLOCK_VALUES, melspec.BLOCK_FRAMES
     return [
-        ("decode (libsndfile)", "float32, blocks of 65536", lambda: [read_blocks(path, 1 << 16) for path in paths]),
+        (
+            "decode (libsndfile)",
+            "float32, blocks of 65536",
+            lambda: [read_blocks(path, 1 << 16) for path in paths],
+        ),
         ("", "float32, blocks of 4096", lambda: [read_blocks(path, 1 << 12) for path in paths]),
         ("", "float32, the whole file", lambda: [read_blocks(path, 1 << 22) for path in paths]),
-        ("", "int16, blocks of 65536", lambda: [read_blocks(path, 1 << 16, "int16") for path in paths]),
-        ("mean of channels", "sum of columns", lambda: [mixing.mean_of_channels(samples) for samples, _ in stereo]),
+        (
+            "",
+            "int16, blocks of 65536",
+            lambda: [read_blocks(path, 1 << 16, "int16") for path in paths],
+        ),
+        (
+            "mean of channels",
+            "sum of columns",
+            lambda: [mixing.mean_of_channels(samples) for samples, _ in stereo],
+        ),
         ("", "numpy.mean", lambda: [samples.mean(axis=1) for samples, _ in stereo]),
-        ("resample", "soxr HQ, mono", lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in mono]),
-        ("", "soxr HQ, before the mean", lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in stereo]),
-        ("", "soxr MQ, mono", lambda: [soxr.resample(samples, rate, NEW_RATE, "MQ") for samples, rate in mono]),
-        ("", "soxr LQ, mono", lambda: [soxr.resample(samples, rate, NEW_RATE, "LQ") for samples, rate in mono]),
+        (
+            "resample",
+            "soxr HQ, mono",
+            lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in mono],
+        ),
+        (
+            "",
+            "soxr HQ, before the mean",
+            lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in stereo],
+        ),
+        (
+            "",
+            "soxr MQ, mono",
+            lambda: [soxr.resample(samples, rate, NEW_RATE, "MQ") for samples, rate in mono],
+        ),
+        (
+            "",
+            "soxr LQ, mono",
+            lambda: [soxr.resample(samples, rate, NEW_RATE, "LQ") for samples, rate in mono],
+        ),
         ("", "our own, by FFT", lambda: [resample_by_fft(samples, rate) for samples, rate in mono]),
-        ("FFT of 64 frames, x 20", "SciPy", lambda: [rfft(window, axis=1) for window in windows for _ in range(20)]),
-        ("", "NumPy", lambda: [np.fft.rfft(window, axis=1) for window in windows for _ in range(20)]),
-        ("bands of 64 frames, x 20", "sparse", lambda: [sparse @ np.abs(spectrum).T for spectrum in spectra for _ in range(20)]),
-        ("", "dense", lambda: [dense_bands(spectrum, parameters) for spectrum in spectra for _ in range(20)]),
-        ("log-mel of the whole signal", "blocks of 64 frames", lambda: [melspec.log_mel(signal, **parameters) for signal in signals]),
-        ("all but writing", f"{frames} frames, {values} samples", lambda: [log_mel_of_file(path, config) for path in paths]),
+        (
+            "FFT of 64 frames, x 20",
+            "SciPy",
+            lambda: [rfft(window, axis=1) for window in windows for _ in range(20)],
+        ),
+        (
+            "",
+            "NumPy",
+            lambda: [np.fft.rfft(window, axis=1) for window in windows for _ in range(20)],
+        ),
+        (
+            "bands of 64 frames, x 20",
+            "sparse",
+            lambda: [sparse @ np.abs(spectrum).T for spectrum in spectra for _ in range(20)],
+        ),
+        (
+            "",
+            "dense",
+            lambda: [dense_bands(spectrum, parameters) for spectrum in spectra for _ in range(20)],
+        ),
+        (
+            "log-mel of the whole signal",
+            "blocks of 64 frames",
+            lambda: [melspec.log_mel(signal, **parameters) for signal in signals],
+        ),
+        (
+            "all but writing",
+            f"{frames} frames, {values} samples",
+            lambda: [log_mel_of_file(path, config) for path in paths],
+        ),
         *(
-            ("", f"{f} frames, {v} samples", lambda v=v, f=f: with_sizes(v, f, lambda: [log_mel_of_file(path, config) for path in paths]))
-            for v, f in [(values, 16), (values, 128), (values, 512), (values // 8, frames), (values * 8, frames)]
+            (
+                "",
+                f"{f} frames, {v} samples",
+                lambda v=v, f=f: with_sizes(
+                    v, f, lambda: [log_mel_of_file(path, config) for path in paths]
+                ),
+            )
+            for v, f in [
+                (values, 16),
+                (values, 128),
+                (values, 512),
+                (values // 8, frames),
+                (values * 8, frames),
+            ]
         ),
     ]
 
@@ -112,7 +191,9 @@ def processor_seconds(function):
 
 
 def measure(rows):
-    """The best processor seconds of each row's function, (n_rows,); a round takes each once, so that a busy minute hits all."""
+    """The best processor seconds of each row's function, (n_rows,);
+    a round takes each once, so that a busy minute hits all.
+    """
     best = np.full(len(rows), np.inf)
     with Progress(ROUNDS * len(rows), "variant", "measuring") as progress:
         for _ in range(ROUNDS):
@@ -125,14 +206,26 @@ def measure(rows):
 def main(argv=None):
     """Measure every variant and print the table."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("audio_dir", metavar="AUDIO_DIR", help="folder of music that libsndfile reads")
-    parser.add_argument("--files", type=int, default=15, metavar="N", help="so many files, evenly spread (default: 15)")
+    parser.add_argument(
+        "audio_dir", metavar="AUDIO_DIR", help="folder of music that libsndfile reads"
+    )
+    parser.add_argument(
+        "--files",
+        type=int,
+        default=15,
+        metavar="N",
+        help="so many files, evenly spread (default: 15)",
+    )
     arguments = parser.parse_args(argv)
     config = read_config()
-    names = [source.name for source in AudioFolder(arguments.audio_dir, config.AUDIO_SUFFIXES).sources]
+    names = [
+        source.name for source in AudioFolder(arguments.audio_dir, config.AUDIO_SUFFIXES).sources
+    ]
     if not names:
         raise InputError(f"{arguments.audio_dir}: holds no audio file")
-    paths = [Path(arguments.audio_dir) / name for name in names[:: max(1, len(names) // arguments.files)]]
+    paths = [
+        Path(arguments.audio_dir) / name for name in names[:: max(1, len(names) // arguments.files)]
+    ]
     rows = steps(paths, config)
     print("| step | variant | ms a file |\n| --- | --- | --- |")
     for (step, variant, _), seconds in zip(rows, measure(rows), strict=True):

@@ -1,14 +1,20 @@
-"""How fast song vectors get good: our trainer beside one pair at a time and gensim's Doc2Vec, on one corpus, in one run.
+"""How fast song vectors get good: our trainer beside one pair at a time and gensim's
+Doc2Vec, on one corpus, in one run.
 
-one pair at a time: the same networks, song vectors, Adam and averages, compiled alike, but a step of n rows scores n pairs and not n * n,
-half of them local and half global, each drawn on its own, as in the first implementation of this model.
-gensim Doc2Vec: PV-DBOW with five negative samples on *audio words*, the clusters that k-means finds in the same inputs; one row is one
-word with its document. Its k-means and its vocabulary count as training time.
+one pair at a time: the same networks, song vectors, Adam and averages, compiled alike,
+but a step of n rows scores n pairs and not n * n, half of them local and half global,
+each drawn on its own, as in the first implementation of this model.
+gensim Doc2Vec: PV-DBOW with five negative samples on *audio words*, the clusters that
+k-means finds in the same inputs; one row is one word with its document. Its k-means and
+its vocabulary count as training time.
 
-Clocks start with the inputs in memory and Python's imports done, stop while scores are computed, and count compilation. Rows per second
-leave compilation and k-means out. The CSV needs the columns of --song and --label; clips of one song are cut from one recording.
+Clocks start with the inputs in memory and Python's imports done, stop while scores are
+computed, and count compilation. Rows per second leave compilation and k-means out. The
+CSV needs the columns of --song and --label; clips of one song are cut from one
+recording.
 Prints a table in Markdown.
 """
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import os
@@ -37,7 +43,10 @@ REDRAWS = 50  # of the B of a local pair that is too near to its A or too far fr
 
 
 class Race:
-    """One system's training: its clock, rows, and when its vectors reach the bar. `vectors()` are (n_songs, dim)."""
+    """One system's training: its clock, rows, and when its vectors reach the bar.
+
+    `vectors()` are (n_songs, dim).
+    """
 
     def __init__(self, vectors, songs, seconds, every=1.0):
         self.vectors, self.songs, self.seconds, self.every = vectors, songs, seconds, every
@@ -97,7 +106,9 @@ def one_pair_at_a_time():
     from sound_eval.model import network, pairs, training
 
     class OnePairAtATime(training.Trainer):
-        """A step takes BATCH_SIZE songs with one A each, and for each A one B: in the first half local, in the second global."""
+        """A step takes BATCH_SIZE songs with one A each, and for each A one B:
+        in the first half local, in the second global.
+        """
 
         def __init__(self, corpus, config, state, seed):
             super().__init__(corpus, config, state, seed)
@@ -106,16 +117,26 @@ def one_pair_at_a_time():
             self.steps_per_epoch = config.TRAIN_STEPS_PER_SAVE // config.BATCH_SIZE
 
         def chunks(self, epoch):
-            random, shape = pairs.epoch_random(self.seed, epoch), (training.CHUNK_STEPS, self.n_songs)
+            random, shape = (
+                pairs.epoch_random(self.seed, epoch),
+                (training.CHUNK_STEPS, self.n_songs),
+            )
             for _ in range(0, self.steps_per_epoch, training.CHUNK_STEPS):
                 songs, others = random.integers(len(self.corpus.names), size=(2, *shape))
-                a, b = (self.corpus.starts[rows] + random.integers(self.corpus.lengths[rows]) for rows in (songs, others))
+                a, b = (
+                    self.corpus.starts[rows] + random.integers(self.corpus.lengths[rows])
+                    for rows in (songs, others)
+                )
                 half = shape[1] // 2
-                b[:, :half] = draw_local(random, self.corpus, self.config, songs[:, :half], a[:, :half])
+                b[:, :half] = draw_local(
+                    random, self.corpus, self.config, songs[:, :half], a[:, :half]
+                )
                 shown = (random.random((*shape, 1)) >= self.config.HIDE_WORDS).astype(np.float32)
                 rows = np.concatenate([a, b], axis=1)[:, :, None]
                 others = random.integers(shape[1], size=(shape[0], 2, shape[1]))
-                batches = pairs.Batches(songs, rows, positions=rows, least=songs, shown=shown, others=others)
+                batches = pairs.Batches(
+                    songs, rows, positions=rows, least=songs, shown=shown, others=others
+                )
                 yield [(self.pools[0], batches)], training.CHUNK_STEPS
 
         def cost_and_gradients(self, nets, song_vectors, inputs, batch):
@@ -124,9 +145,16 @@ def one_pair_at_a_time():
             with tf.GradientTape() as tape:
                 tape.watch([nets, song_vectors])
                 parts, mix = (inputs[:n, 0], inputs[n:, 0]), self.config.MIX_INPUTS
-                mixed = [network.mixed(part, others, mix) if mix else part for part, others in zip(parts, tf.unstack(batch.others), strict=True)]
-                words, contexts = (network.encode(net, part) for net, part in zip(nets, mixed, strict=True))
-                logits = tf.reduce_sum((words * batch.shown + song_vectors * (1 - batch.shown)) * contexts, axis=1)
+                mixed = [
+                    network.mixed(part, others, mix) if mix else part
+                    for part, others in zip(parts, tf.unstack(batch.others), strict=True)
+                ]
+                words, contexts = (
+                    network.encode(net, part) for net, part in zip(nets, mixed, strict=True)
+                )
+                logits = tf.reduce_sum(
+                    (words * batch.shown + song_vectors * (1 - batch.shown)) * contexts, axis=1
+                )
                 cost = tf.reduce_mean(tf.nn.softplus(sign * logits))
                 total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / n
             return cost, *tape.gradient(total, [nets, song_vectors])
@@ -135,7 +163,9 @@ def one_pair_at_a_time():
 
 
 def draw_local(random, corpus, config, songs, a):
-    """Inputs that are local to the inputs `a` of `songs`, any with equal chance; in a song too short for that, any of its inputs."""
+    """Inputs that are local to the inputs `a` of `songs`, any with equal chance;
+    in a song too short for that, any of its inputs.
+    """
     low = np.maximum(a - config.WINDOW_SIZE, corpus.starts[songs])
     high = np.minimum(a + config.WINDOW_SIZE, corpus.starts[songs] + corpus.lengths[songs] - 1)
     b = random.integers(low, high + 1)
@@ -148,7 +178,10 @@ def draw_local(random, corpus, config, songs, a):
 
 
 def doc2vec(corpus, config, songs, args):
-    """A finished Race of gensim's Doc2Vec, with its vectors. Its learning rate falls to zero over --doc2vec-epochs."""
+    """A finished Race of gensim's Doc2Vec, with its vectors.
+
+    Its learning rate falls to zero over --doc2vec-epochs.
+    """
     from gensim.models.callbacks import CallbackAny2Vec
     from gensim.models.doc2vec import Doc2Vec, TaggedDocument
     from sklearn.cluster import MiniBatchKMeans
@@ -161,15 +194,22 @@ def doc2vec(corpus, config, songs, args):
 
     race = Race(lambda: model.dv.vectors, songs, float("inf"))
     inputs = (corpus.inputs.read().astype(np.float32) - corpus.mean) / corpus.deviation
-    clusters = MiniBatchKMeans(AUDIO_WORDS, batch_size=4096, n_init=1, random_state=args.seed).fit_predict(inputs)
+    clusters = MiniBatchKMeans(
+        AUDIO_WORDS, batch_size=4096, n_init=1, random_state=args.seed
+    ).fit_predict(inputs)
     words = [str(cluster) for cluster in clusters]
-    documents = [TaggedDocument(words[start : start + n], [i]) for i, (start, n) in enumerate(zip(corpus.starts, corpus.lengths, strict=False))]
+    documents = [
+        TaggedDocument(words[start : start + n], [i])
+        for i, (start, n) in enumerate(zip(corpus.starts, corpus.lengths, strict=False))
+    ]
     model = Doc2Vec(
-        vector_size=config.OUTPUT_VECTOR_SIZE, dm=0, negative=NEGATIVES, sample=0, min_count=1, epochs=args.doc2vec_epochs,
-        workers=len(os.sched_getaffinity(0)), seed=args.seed,
+        vector_size=config.OUTPUT_VECTOR_SIZE, dm=0, negative=NEGATIVES, sample=0, min_count=1,
+        epochs=args.doc2vec_epochs, workers=len(os.sched_getaffinity(0)), seed=args.seed,
     )  # fmt: skip
     model.build_vocab(documents)
-    model.train(documents, total_examples=model.corpus_count, epochs=model.epochs, callbacks=[EachEpoch()])
+    model.train(
+        documents, total_examples=model.corpus_count, epochs=model.epochs, callbacks=[EachEpoch()]
+    )
     return race, model.dv.vectors
 
 
@@ -178,25 +218,64 @@ def row(name, race, vectors, songs, labels, args):
     seconds = race.elapsed()
     figures = scores.five_scores(vectors, songs, labels, args.song, args.label, args.seed)
     reached = f"{race.reached:.0f}" if race.reached else "never"
-    return [name, f"{race.rate():,.0f}", reached, f"{seconds:.0f}", *(f"{value:.3f}" for value in figures.values())], list(figures)
+    return [
+        name,
+        f"{race.rate():,.0f}",
+        reached,
+        f"{seconds:.0f}",
+        *(f"{value:.3f}" for value in figures.values()),
+    ], list(figures)
 
 
 def main(argv=None):
     """Parse, train each system, print."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("vectors_dir", metavar="VECTORS_DIR", type=Path, help="log-mel tree, as spectrify_all.py writes it")
+    parser.add_argument(
+        "vectors_dir",
+        metavar="VECTORS_DIR",
+        type=Path,
+        help="log-mel tree, as spectrify_all.py writes it",
+    )
     parser.add_argument("metadata", metavar="METADATA.csv", type=Path, help="labels by `filename`")
-    parser.add_argument("--config", type=Path, help="YAML file (default: configs/default_config.yaml)")
-    parser.add_argument("--song", default="song", metavar="COLUMN", help="the recording that a clip is cut from (default: song)")
-    parser.add_argument("--label", default="album", metavar="COLUMN", help="what kinship is judged by (default: album)")
-    parser.add_argument("--seconds", type=float, default=60, help="of training for each of our trainers (default: 60)")
-    parser.add_argument("--doc2vec-epochs", type=int, default=100, metavar="N", help="passes of Doc2Vec over the corpus (default: 100)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, pairs and scores (default: 0)")
+    parser.add_argument(
+        "--config", type=Path, help="YAML file (default: configs/default_config.yaml)"
+    )
+    parser.add_argument(
+        "--song",
+        default="song",
+        metavar="COLUMN",
+        help="the recording that a clip is cut from (default: song)",
+    )
+    parser.add_argument(
+        "--label",
+        default="album",
+        metavar="COLUMN",
+        help="what kinship is judged by (default: album)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=60,
+        help="of training for each of our trainers (default: 60)",
+    )
+    parser.add_argument(
+        "--doc2vec-epochs",
+        type=int,
+        default=100,
+        metavar="N",
+        help="passes of Doc2Vec over the corpus (default: 100)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of weights, pairs and scores (default: 0)"
+    )
     args = parser.parse_args(argv)
     config = read_config(args.config)
     names = corpora.list_songs(args.vectors_dir)
     table = read_joined(names, args.metadata)
-    songs, labels = column(table, args.song, args.metadata), column(table, args.label, args.metadata)
+    songs, labels = (
+        column(table, args.song, args.metadata),
+        column(table, args.label, args.metadata),
+    )
 
     quiet_tensorflow()
     from sound_eval.model import training
@@ -211,7 +290,13 @@ def main(argv=None):
         for position, (name, system) in enumerate(systems.items()):
             cells, figures = row(name, *system(), songs, labels, args)
             if not position:
-                header = ["", "rows/s", f"seconds to {args.song}_mAP {BAR}", "seconds in all", *figures]
+                header = [
+                    "",
+                    "rows/s",
+                    f"seconds to {args.song}_mAP {BAR}",
+                    "seconds in all",
+                    *figures,
+                ]
                 print("|", " | ".join(header), "|\n|", " | ".join(["---"] * len(header)), "|")
             print("|", " | ".join(cells), "|", flush=True)
     return 0

@@ -1,9 +1,12 @@
-"""Rows per second of the trainer as the number of songs and the batch grow, on made-up inputs in memory.
+"""Rows per second of the trainer as the number of songs and the batch grow, on made-up
+inputs in memory.
 
-The songs share one pool of noise, each a stretch of it, so a million songs need no disk; their rows of the song tables are their own and
-as large as in earnest. A row is one A and one B; a step of n rows scores n * n pairs, so larger batches cost more per row and learn more from
-it. Compilation is left out. Prints two tables in Markdown.
+The songs share one pool of noise, each a stretch of it, so a million songs need no
+disk; their rows of the song tables are their own and as large as in earnest. A row is
+one A and one B; a step of n rows scores n * n pairs, so larger batches cost more per
+row and learn more from it. Compilation is left out. Prints two tables in Markdown.
 """
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import time
@@ -55,7 +58,9 @@ def make_corpus(n_songs, dim, seed):
     random = np.random.default_rng(seed)
     inputs = random.standard_normal((POOL_INPUTS, dim), np.float32).astype(np.float16)
     starts = random.integers(0, POOL_INPUTS - INPUTS_PER_SONG, n_songs)
-    return SharedCorpus(range(n_songs), Inputs(inputs), starts, np.zeros(dim, np.float32), np.ones(dim, np.float32))
+    return SharedCorpus(
+        range(n_songs), Inputs(inputs), starts, np.zeros(dim, np.float32), np.ones(dim, np.float32)
+    )
 
 
 def rows_per_second(n_songs, config, args):
@@ -63,10 +68,16 @@ def rows_per_second(n_songs, config, args):
     from sound_eval.model import training
 
     corpus = make_corpus(n_songs, input_size(config), args.seed)
-    trainer = training.Trainer(corpus, config, training.new_state(config, corpus, args.seed), args.seed)
+    trainer = training.Trainer(
+        corpus, config, training.new_state(config, corpus, args.seed), args.seed
+    )
     trainer.steps_per_epoch = 10**6
     chunks = []  # (rows, time)
-    trainer.run_epoch(1, lambda: bool(chunks) and over(chunks, args.seconds), lambda rows, cost: chunks.append((rows, time.monotonic())))
+    trainer.run_epoch(
+        1,
+        lambda: bool(chunks) and over(chunks, args.seconds),
+        lambda rows, cost: chunks.append((rows, time.monotonic())),
+    )
     timed = chunks[WARM_UP_CHUNKS - 1 :]
     tables = sum(array.nbytes for name, array in trainer.state.items() if name.startswith("songs/"))
     return sum(rows for rows, _ in timed[1:]) / (timed[-1][1] - timed[0][1]), tables
@@ -85,9 +96,15 @@ def print_row(*cells):
 def main(argv=None):
     """Parse, time, print."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("--config", type=Path, help="YAML file (default: configs/default_config.yaml)")
-    parser.add_argument("--seconds", type=float, default=5, help="timed for each figure (default: 5)")
-    parser.add_argument("--seed", type=int, default=0, help="of inputs, weights and pairs (default: 0)")
+    parser.add_argument(
+        "--config", type=Path, help="YAML file (default: configs/default_config.yaml)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=5, help="timed for each figure (default: 5)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of inputs, weights and pairs (default: 0)"
+    )
     args = parser.parse_args(argv)
     quiet_tensorflow()
     config = read_config(args.config)
@@ -100,7 +117,9 @@ def main(argv=None):
     print_row("batch", "rows/s", "pairs scored a second")
     print_row(*["---"] * 3)
     for batch in BATCHES:
-        rate, _ = rows_per_second(SONGS[1], config.replace(BATCH_SIZE=batch, SONGS_PER_BATCH=max(2, batch // 6)), args)
+        rate, _ = rows_per_second(
+            SONGS[1], config.replace(BATCH_SIZE=batch, SONGS_PER_BATCH=max(2, batch // 6)), args
+        )
         print_row(batch, f"{rate:,.0f}", f"{rate * batch:,.0f}")
     return 0
 

@@ -1,8 +1,10 @@
-"""One piece of music, from its seed to samples: form, melody, timbres, performance and mastering are drawn; the style sets the limits.
+"""One piece of music, from its seed to samples: form, melody, timbres, performance and
+mastering are drawn; the style sets the limits.
 
 Conventions
 -----------
-Times are beats while composing and samples at `RATE` from the performance on. A mix is (n_samples, 2).
+Times are beats while composing and samples at `RATE` from the performance on. A mix
+is (n_samples, 2).
 """
 
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ class Piece:
 
 
 def draw_motif(random, beats):
-    """A tune of one bar: cells of rhythm, and steps of a bounded random walk that begins on a chord tone."""
+    """A tune of one bar: cells of rhythm, and steps of a bounded random walk that
+    begins on a chord tone.
+    """
     cells = ((1,), (1,), (0.5, 0.5), (1.5, 0.5), (2,), (0.5, 0.25, 0.25), (0.75, 0.25))
     beat, step, motif = 0.0, int(random.choice([0, 2, 4])), []
     while beat < beats:
@@ -44,7 +48,10 @@ def draw_motif(random, beats):
 
 def draw_section(random, style, beats):
     """A progression and the two motifs, call and answer, that go over it."""
-    return style.progressions[random.integers(len(style.progressions))], (draw_motif(random, beats), draw_motif(random, beats))
+    return style.progressions[random.integers(len(style.progressions))], (
+        draw_motif(random, beats),
+        draw_motif(random, beats),
+    )
 
 
 def play(piece):
@@ -57,12 +64,29 @@ def play(piece):
     mix = np.zeros((int(piece.seconds * RATE), 2))
     present = [part for part in style.parts if random.random() < part.chance]
     for part in present:
-        habit, entry = random.random(), int(random.choice([0, 0, 0, 2, 4])) if part is not present[0] else 0
+        habit, entry = (
+            random.random(),
+            int(random.choice([0, 0, 0, 2, 4])) if part is not present[0] else 0,
+        )
         bars = []
         for number in range(entry, n_bars):
             progression, motifs = sections["AB".index(form[number // 4 % 4])]
-            bars.append(Bar(number, beats, MODES[piece.mode], progression[number % 4], motifs[number % 2], habit))
-        add(mix, play_part(piece, style, part, bars, random), part.level * random.uniform(0.6, 1.4), random)
+            bars.append(
+                Bar(
+                    number,
+                    beats,
+                    MODES[piece.mode],
+                    progression[number % 4],
+                    motifs[number % 2],
+                    habit,
+                )
+            )
+        add(
+            mix,
+            play_part(piece, style, part, bars, random),
+            part.level * random.uniform(0.6, 1.4),
+            random,
+        )
     add(mix, play_drums(piece, style, beats, n_bars, random), random.uniform(0.4, 0.8), random)
     return master(mix, style, random)
 
@@ -88,7 +112,9 @@ def play_part(piece, style, part, bars, random):
             midi, length = 12 * part.octave + piece.key + pitch, round(16 * length) / 16
             if (midi, length) not in notes:
                 frequency = 440 * 2 ** ((midi - 69) / 12)
-                notes[midi, length] = instrument(frequency, max(length, 0.1) * 60 / piece.tempo, timbre, random)
+                notes[midi, length] = instrument(
+                    frequency, max(length, 0.1) * 60 / piece.tempo, timbre, random
+                )
             start = sample_of(piece, style, bar.number * bar.beats + beat, random)
             put(sound, notes[midi, length], start, velocity * random.uniform(0.85, 1.0))
     return sound
@@ -104,7 +130,12 @@ def play_drums(piece, style, beats, n_bars, random):
             for step, mark in enumerate(steps[: 4 * beats]):
                 if mark == "X" or (mark == "x" and random.random() < 0.85):
                     start = sample_of(piece, style, number * beats + step / 4, random)
-                    put(sound, hits[step % 4], start, level * (1.0 if mark == "X" else 0.6) * random.uniform(0.8, 1))
+                    put(
+                        sound,
+                        hits[step % 4],
+                        start,
+                        level * (1.0 if mark == "X" else 0.6) * random.uniform(0.8, 1),
+                    )
     return sound
 
 
@@ -116,7 +147,9 @@ def put(sound, note, start, gain):
 
 
 def master(mix, style, random):
-    """Room, tone control, a little noise, fade-out and level, each drawn: no two recordings are mastered alike."""
+    """Room, tone control, a little noise, fade-out and level, each drawn:
+    no two recordings are mastered alike.
+    """
     seconds = random.uniform(*style.room)
     time = np.arange(int(seconds * RATE)) / RATE
     response = random.standard_normal((len(time), 2)) * np.exp(-6.9 * time / seconds)[:, None]

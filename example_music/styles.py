@@ -1,7 +1,8 @@
 """The styles, as data.
 
-A style fixes what a listener would name it by: tempo, scales, progressions, parts, drums and room. Each tuple holds what a piece draws from. Styles
-share instruments and drums, so that no single sound gives a style away.
+A style fixes what a listener would name it by: tempo, scales, progressions, parts,
+drums and room. Each tuple holds what a piece draws from. Styles share instruments and
+drums, so that no single sound gives a style away.
 """
 
 from dataclasses import dataclass
@@ -105,7 +106,12 @@ STYLES = {
             Part(c.tune, (i.flute, i.strings, i.nylon), 5, 0.45, chance=0.85),
             Part(c.bass_on_beats, (i.nylon, i.upright_bass), 3, 0.5, chance=0.6),
         ),
-        grooves=({}, {}, {"shaker": "X.x.X.x.X.x.X.x."}, {"low": "X.......x.......", "high": "....x.......x..."}),
+        grooves=(
+            {},
+            {},
+            {"shaker": "X.x.X.x.X.x.X.x."},
+            {"low": "X.......x.......", "high": "....x.......x..."},
+        ),
         metres=(3, 4),
         room=(0.3, 0.9),
     ),
@@ -119,7 +125,11 @@ STYLES = {
             Part(c.colotomy, (i.gong,), 3, 0.6),
             Part(c.tune, (i.flute, i.bell), 6, 0.25, chance=0.5),
         ),
-        grooves=({}, {"low": "X...x..xX..x..x."}, {"low": "x..x..x.x..x.x..", "high": "..x..x....x....x"}),
+        grooves=(
+            {},
+            {"low": "X...x..xX..x..x."},
+            {"low": "x..x..x.x..x.x..", "high": "..x..x....x....x"},
+        ),
         room=(0.8, 2.0),
         wet=0.25,
     ),

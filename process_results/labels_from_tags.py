@@ -1,4 +1,5 @@
 """Make a metadata CSV for a folder of music from the tags in its files."""
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 from collections import Counter
@@ -25,20 +26,36 @@ MAX_NAMED = 5  # unreadable files named on the terminal
 def parse_arguments(argv):
     """Read the command line."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("audio_dir", type=Path, help="folder of music, the one that spectrify_all.py reads")
+    parser.add_argument(
+        "audio_dir", type=Path, help="folder of music, the one that spectrify_all.py reads"
+    )
     parser.add_argument("output", type=Path, help="the CSV to write")
-    parser.add_argument("--config", type=Path, help="YAML file whose AUDIO_SUFFIXES say what is audio (default: configs/default_config.yaml)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="YAML file whose AUDIO_SUFFIXES say what is audio (default: "
+        "configs/default_config.yaml)",
+    )
     return parser.parse_args(argv)
 
 
 def songs_in(root, suffixes):
-    """The names of the songs in a folder; what looks like one and is none is counted. Raises InputError where there is none."""
+    """The names of the songs in a folder; what looks like one and is none is counted.
+
+    Raises InputError where there is none.
+    """
     folder = AudioFolder(root, suffixes)
     unusable = [f"{failure.name}: {failure.reason}" for failure in folder.failures]
     if not folder.sources:
-        raise InputError(f"{root}: holds no audio file" + (f" that can be used ({len(unusable)} cannot; {unusable[0]})" if unusable else ""))
+        raise InputError(
+            f"{root}: holds no audio file"
+            + (f" that can be used ({len(unusable)} cannot; {unusable[0]})" if unusable else "")
+        )
     if unusable:
-        warn(f"{len(unusable)} files and folders cannot be used and are left out: {', '.join(unusable[:MAX_NAMED])}")
+        warn(
+            f"{len(unusable)} files and folders cannot be used and are left out: "
+            f"{', '.join(unusable[:MAX_NAMED])}"
+        )
     return [source.name for source in folder.sources]
 
 
@@ -51,13 +68,17 @@ def read_rows(root, names):
         for name in names:
             try:
                 tags = read_tags(root / name)
-            except Exception as error:  # parsers of damaged files raise anything; the file is reported and keeps its name and folder
+            except Exception as error:
+                # parsers of damaged files raise anything; the file is reported and
+                # keeps its name and folder
                 unreadable.append(f"{name}: {one_line(error)}")
                 tags = dict.fromkeys(FIELDS, "") | {"genres": []}
             found.append(tags)
             progress.update(1)
     alone = genres_alone(found)
-    return [labels_of(name, tags, alone) for name, tags in zip(names, found, strict=True)], unreadable
+    return [
+        labels_of(name, tags, alone) for name, tags in zip(names, found, strict=True)
+    ], unreadable
 
 
 def print_report(rows, unreadable, output):
@@ -65,12 +86,18 @@ def print_report(rows, unreadable, output):
     for line in unreadable[:MAX_NAMED]:
         warn(line)
     if unreadable:
-        warn(f"the tags of {len(unreadable)} of {len(rows)} files cannot be read; title and folder are from their paths")
+        warn(
+            f"the tags of {len(unreadable)} of {len(rows)} files cannot be read; "
+            "title and folder are from their paths"
+        )
     print(f"wrote {output}: {len(rows)} files")
     for field in ("artist", "album", "genre", "year", "folder"):
         counts = Counter(row[field] for row in rows if row[field])
         common = ", ".join(f"{value} ({count})" for value, count in counts.most_common(3))
-        print(f"  {field:7} in {sum(counts.values())} files, {len(counts)} values{': ' + common if common else ''}")
+        print(
+            f"  {field:7} in {sum(counts.values())} files, "
+            f"{len(counts)} values{': ' + common if common else ''}"
+        )
 
 
 def main(argv=None):
@@ -81,7 +108,14 @@ def main(argv=None):
     rows, unreadable = read_rows(args.audio_dir, names)
     write_csv(args.output, LABELS, list(rows[0]), (row.values() for row in rows))
     print_report(rows, unreadable, args.output)
-    print_next("python", "static_web_viewer/display_vector_data.py", "RUN_DIR", args.audio_dir, args.output, "MAP_DIR")
+    print_next(
+        "python",
+        "static_web_viewer/display_vector_data.py",
+        "RUN_DIR",
+        args.audio_dir,
+        args.output,
+        "MAP_DIR",
+    )
 
 
 if __name__ == "__main__":

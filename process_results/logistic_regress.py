@@ -1,4 +1,7 @@
-"""How well song vectors tell labels: held-out scores of a classifier, beside those of trivial features and guesses."""
+"""How well song vectors tell labels:
+held-out scores of a classifier, beside those of trivial features and guesses.
+"""
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 from pathlib import Path
@@ -14,7 +17,10 @@ example:
   python process_results/logistic_regress.py example_input/labels.csv example_outs/music_list.txt \\
       example_outs/vector_at_$(cat example_outs/epoc_num.txt).npy --label genre --vectors-dir example_vectors/ --report example_results/report/
 """
-BASELINES = {"mean + deviation": "log-mel mean + deviation", "MFCC statistics": "MFCC statistics"}  # pooling -> its name in the table
+BASELINES = {
+    "mean + deviation": "log-mel mean + deviation",
+    "MFCC statistics": "MFCC statistics",
+}  # pooling -> its name in the table
 
 
 def parse_arguments(argv):
@@ -24,12 +30,19 @@ def parse_arguments(argv):
     parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
     report.add_options(parser)
-    parser.add_argument("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree: adds the figures of trivial features and of random weights")
+    parser.add_argument(
+        "--vectors-dir",
+        type=Path,
+        metavar="DIR",
+        help="log-mel tree: adds the figures of trivial features and of random weights",
+    )
     return parser.parse_args(argv)
 
 
 def features_of(args, names):
-    """The vectors to evaluate, name -> (n_songs, dim), with the baselines if there is a log-mel tree."""
+    """The vectors to evaluate, name -> (n_songs, dim), with the baselines if there
+    is a log-mel tree.
+    """
     features = {"song vectors": read_vectors(args.vectors, names)}
     if args.vectors_dir:
         from sound_eval.evaluation.pooling import pool_tree
@@ -41,7 +54,9 @@ def features_of(args, names):
 
 
 def random_weights(args, names):
-    """The vectors that the run's model gives before training, where the vectors lie in a run folder with its weights."""
+    """The vectors that the run's model gives before training, where the vectors lie in
+    a run folder with its weights.
+    """
     from sound_eval.model.corpus import read_weights
 
     folder = RunFolder(args.vectors.parent)
@@ -54,7 +69,11 @@ def random_weights(args, names):
     from sound_eval.model.untrained import inputs_of, untrained_vectors
 
     inputs = inputs_of(args.vectors_dir, names, run.config)
-    return {"random weights": untrained_vectors(inputs, weights["mean"], weights["deviation"], run.config, args.seed)}
+    return {
+        "random weights": untrained_vectors(
+            inputs, weights["mean"], weights["deviation"], run.config, args.seed
+        )
+    }
 
 
 def main(argv=None):
@@ -64,8 +83,18 @@ def main(argv=None):
     songs = read_labelled(args.metadata, args.music_list)
     task = report.task_of(songs, args)
     features = features_of(args, songs.names)
-    report.report(task, report.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
-    print_next("python", "process_results/sphere_kmeans.py", args.metadata, args.music_list, args.vectors, "--csv-column", task.column)
+    report.report(
+        task, report.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args
+    )
+    print_next(
+        "python",
+        "process_results/sphere_kmeans.py",
+        args.metadata,
+        args.music_list,
+        args.vectors,
+        "--csv-column",
+        task.column,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Turn the metadata of the Free Music Archive data set (FMA, Defferrard et al. 2017) into a metadata CSV of ours."""
+"""Turn the metadata of the Free Music Archive data set (FMA, Defferrard et al. 2017)
+into a metadata CSV of ours.
+"""
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import re
@@ -17,7 +20,12 @@ FMA_METADATA_DIR is what fma_metadata.zip unpacks to; it holds tracks.csv and ge
 genre_top, genres, title, artist, album, license, split (training, validation, test) and citation.
 """
 KIND = "FMA's labels"  # of the output
-SUBSETS = {"small": ["small"], "medium": ["small", "medium"], "large": None, "full": None}  # None: every track; both hold 106,574
+SUBSETS = {
+    "small": ["small"],
+    "medium": ["small", "medium"],
+    "large": None,
+    "full": None,
+}  # None: every track; both hold 106,574
 SOURCES = {  # column of ours -> column of tracks.csv
     "genre_top": ("track", "genre_top"),
     "genres": ("track", "genres"),
@@ -33,19 +41,35 @@ SOURCES = {  # column of ours -> column of tracks.csv
 def parse_arguments(argv):
     """Read the command line."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("fma_metadata", type=Path, metavar="FMA_METADATA_DIR", help="folder with tracks.csv and genres.csv")
+    parser.add_argument(
+        "fma_metadata",
+        type=Path,
+        metavar="FMA_METADATA_DIR",
+        help="folder with tracks.csv and genres.csv",
+    )
     parser.add_argument("output", type=Path, metavar="OUT.csv", help="the CSV to write")
-    parser.add_argument("--subset", choices=SUBSETS, default="small", help="tracks of which FMA archive (default: small)")
+    parser.add_argument(
+        "--subset",
+        choices=SUBSETS,
+        default="small",
+        help="tracks of which FMA archive (default: small)",
+    )
     return parser.parse_args(argv)
 
 
 def read_table(folder, name, **kwargs):
-    """One CSV of the data set, all text. Raises InputError where it is missing or is something else."""
+    """One CSV of the data set, all text.
+
+    Raises InputError where it is missing or is something else.
+    """
     import pandas as pd
 
     path = folder / name
     if not folder.is_dir():
-        raise InputError(f"{folder}: {'not a' if folder.exists() else 'no such'} folder; give the one that fma_metadata.zip unpacks to")
+        raise InputError(
+            f"{folder}: {'not a' if folder.exists() else 'no such'} folder; "
+            "give the one that fma_metadata.zip unpacks to"
+        )
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the folder that fma_metadata.zip unpacks to")
     try:
@@ -55,13 +79,19 @@ def read_table(folder, name, **kwargs):
 
 
 def read_tracks(folder, subset):
-    """Our columns of tracks.csv for one subset, a DataFrame indexed by the track's number as text."""
+    """Our columns of tracks.csv for one subset, a DataFrame indexed by the
+    track's number as text.
+    """
     tracks = read_table(folder, "tracks.csv", index_col=0, header=[0, 1])
     missing = [" ".join(column) for column in SOURCES.values() if column not in tracks.columns]
     if missing:
-        raise InputError(f"{folder / 'tracks.csv'}: no column {missing[0]!r}; is it the tracks.csv of fma_metadata.zip?")
+        raise InputError(
+            f"{folder / 'tracks.csv'}: no column {missing[0]!r}; "
+            "is it the tracks.csv of fma_metadata.zip?"
+        )
     table = tracks[list(SOURCES.values())].set_axis(list(SOURCES), axis=1)
-    table = table.apply(lambda column: column.str.split().str.join(" "))  # names hold line breaks and runs of blanks
+    # names hold line breaks and runs of blanks
+    table = table.apply(lambda column: column.str.split().str.join(" "))
     return table[table["subset"].isin(SUBSETS[subset])] if SUBSETS[subset] else table
 
 
@@ -69,12 +99,17 @@ def read_genres(folder):
     """Genre number as text -> its title."""
     genres = read_table(folder, "genres.csv")
     if not {"genre_id", "title"} <= set(genres.columns):
-        raise InputError(f"{folder / 'genres.csv'}: no columns genre_id and title; is it the genres.csv of fma_metadata.zip?")
+        raise InputError(
+            f"{folder / 'genres.csv'}: no columns genre_id and title; "
+            "is it the genres.csv of fma_metadata.zip?"
+        )
     return dict(zip(genres["genre_id"], genres["title"], strict=True))
 
 
 def genre_names(text, titles):
-    """`[21, 103]` as the names of the genres, joined by semicolons; a number without a title stays a number."""
+    """`[21, 103]` as the names of the genres, joined by semicolons;
+    a number without a title stays a number.
+    """
     return "; ".join(titles.get(number, number) for number in re.findall(r"\d+", text))
 
 
@@ -86,18 +121,25 @@ def clip_name(track):
 def main(argv=None):
     """Read, join, write."""
     args = parse_arguments(argv)
-    check_outputs({args.output: KIND}, [args.fma_metadata / "tracks.csv", args.fma_metadata / "genres.csv"])
+    check_outputs(
+        {args.output: KIND}, [args.fma_metadata / "tracks.csv", args.fma_metadata / "genres.csv"]
+    )
     table, titles = read_tracks(args.fma_metadata, args.subset), read_genres(args.fma_metadata)
     table.insert(0, "filename", [clip_name(track) for track in table.index])
     table["genres"] = [genre_names(text, titles) for text in table["genres"]]
     table["citation"] = [
-        f"{row.artist}: {row.title}" + (f", {row.album}" if row.album else "") + (f". {row.license}" if row.license else "")
+        f"{row.artist}: {row.title}"
+        + (f", {row.album}" if row.album else "")
+        + (f". {row.license}" if row.license else "")
         for row in table.itertuples()
     ]
     shown = table.drop(columns="subset")
     write_csv(args.output, KIND, shown.columns, shown.itertuples(index=False, name=None))
     labelled, splits = (table["genre_top"] != "").sum(), table["split"].value_counts()
-    print(f"wrote {args.output}: {len(table)} tracks, {labelled} with a genre_top; " + ", ".join(f"{n} {name}" for name, n in splits.items()))
+    print(
+        f"wrote {args.output}: {len(table)} tracks, {labelled} with a genre_top; "
+        + ", ".join(f"{n} {name}" for name, n in splits.items())
+    )
     print_next("python", "spectrify_all.py", f"fma_{args.subset}/", f"fma_{args.subset}_vectors/")
 
 

@@ -1,4 +1,7 @@
-"""Cluster song vectors by spherical k-means and hold the clusters against a label: figures, a picture, a CSV."""
+"""Cluster song vectors by spherical k-means and hold the clusters against a label:
+figures, a picture, a CSV.
+"""
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import argparse
@@ -33,11 +36,33 @@ def parse_arguments(argv):
     parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
     parser.add_argument("--centers", type=int, default=8, help="number of clusters (default: 8)")
-    parser.add_argument("--output", type=Path, default=Path("sphere_kmeans.png"), help="the picture (default: sphere_kmeans.png)")
-    parser.add_argument("--csv-column", "--csv_collum", metavar="COLUMN", help="label to hold the clusters against (default: genre, …)")
-    parser.add_argument("--choose-k", type=k_range, metavar="LOW:HIGH", help="try these numbers of clusters and take the best silhouette")
-    parser.add_argument("--restarts", type=int, default=10, help="runs of k-means, of which the best counts (default: 10)")
-    parser.add_argument("--seed", type=seed_number, default=0, help="of the starts of k-means (default: 0)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("sphere_kmeans.png"),
+        help="the picture (default: sphere_kmeans.png)",
+    )
+    parser.add_argument(
+        "--csv-column",
+        "--csv_collum",
+        metavar="COLUMN",
+        help="label to hold the clusters against (default: genre, …)",
+    )
+    parser.add_argument(
+        "--choose-k",
+        type=k_range,
+        metavar="LOW:HIGH",
+        help="try these numbers of clusters and take the best silhouette",
+    )
+    parser.add_argument(
+        "--restarts",
+        type=int,
+        default=10,
+        help="runs of k-means, of which the best counts (default: 10)",
+    )
+    parser.add_argument(
+        "--seed", type=seed_number, default=0, help="of the starts of k-means (default: 0)"
+    )
     return parser.parse_args(argv)
 
 
@@ -46,9 +71,13 @@ def k_range(text):
     try:
         low, high = map(int, text.split(":"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected two whole numbers such as 2:30") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected two whole numbers such as 2:30"
+        ) from None
     if not 2 <= low <= high:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected LOW of at least 2 and HIGH not below it")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected LOW of at least 2 and HIGH not below it"
+        )
     return range(low, high + 1)
 
 
@@ -57,7 +86,10 @@ def check(args, n_songs):
     if args.restarts < 1:
         raise InputError(f"--restarts {args.restarts}: expected at least 1")
     if args.choose_k and args.choose_k[-1] >= n_songs:
-        raise InputError(f"--choose-k up to {args.choose_k[-1]}: expected fewer clusters than the {n_songs} songs")
+        raise InputError(
+            f"--choose-k up to {args.choose_k[-1]}: expected fewer "
+            f"clusters than the {n_songs} songs"
+        )
 
 
 def table_beside(picture):
@@ -77,48 +109,87 @@ def check_paths(args):
     if args.choose_k:
         paths.append(curve_beside(args.output))
     try:
-        check_outputs(dict.fromkeys(paths, CLUSTERS), [args.metadata, args.music_list, args.vectors])
+        check_outputs(
+            dict.fromkeys(paths, CLUSTERS), [args.metadata, args.music_list, args.vectors]
+        )
     except InputError as error:
         raise InputError(f"{error} (by --output {args.output})") from error
 
 
 def choose_k(vectors, args):
-    """The number of clusters with the best silhouette, and the picture of all, path -> bytes; prints all."""
+    """The number of clusters with the best silhouette, and the picture of all, path ->
+    bytes; prints all.
+    """
     values = []
     with Progress(len(args.choose_k), "k", "clustering") as progress:
         for k in args.choose_k:
-            assignments = clustering.spherical_kmeans(vectors, k, args.restarts, args.seed).assignments
+            assignments = clustering.spherical_kmeans(
+                vectors, k, args.restarts, args.seed
+            ).assignments
             values.append(clustering.silhouette(vectors, assignments))
             progress.update(1)
-    print("silhouette by number of clusters:", ", ".join(f"{k}: {value:.3f}" for k, value in zip(args.choose_k, values, strict=True)))
+    print(
+        "silhouette by number of clusters:",
+        ", ".join(f"{k}: {value:.3f}" for k, value in zip(args.choose_k, values, strict=True)),
+    )
     best = args.choose_k[int(np.argmax(values))]
     path = curve_beside(args.output)
     print(f"the best is {best}")
-    return best, {path: figures.picture(path, figures.curve, args.choose_k, values, "number of clusters", "mean silhouette (cosine)")}
+    return best, {
+        path: figures.picture(
+            path,
+            figures.curve,
+            args.choose_k,
+            values,
+            "number of clusters",
+            "mean silhouette (cosine)",
+        )
+    }
 
 
 def print_agreement(labels, assignments, column, seed):
-    """The figures of clusters against labels, beside those of clusters of the same sizes dealt out at random."""
-    ours, random = clustering.agreement(labels, assignments), clustering.random_agreement(labels, assignments, seed)
-    print(f"\nclusters against {column!r} ({len(set(labels))} values, {len(labels)} songs)\n{'':14}clusters  random")
+    """The figures of clusters against labels, beside those of clusters of the same
+    sizes dealt out at random.
+    """
+    ours, random = (
+        clustering.agreement(labels, assignments),
+        clustering.random_agreement(labels, assignments, seed),
+    )
+    print(
+        f"\nclusters against {column!r} ({len(set(labels))} values, {len(labels)} songs)\n"
+        f"{'':14}clusters  random"
+    )
     for name, value in ours.items():
         print(f"{name:14}{value:8.3f}{random[name]:8.3f}")
 
 
 def print_clusters(result, labels, labelled, names):
-    """For each cluster its size, the labels that it has more of than expected, and its most central songs."""
+    """For each cluster its size, the labels that it has more of than expected, and its
+    most central songs.
+    """
     for cluster in range(len(result.centroids)):
         size = int((result.assignments == cluster).sum())
-        common = clustering.over_represented(labels[labelled], result.assignments[labelled], cluster)
-        shown = ", ".join(f"{label} {n} (x{lift:.1f})" for label, n, lift in common) or "no label stands out"
+        common = clustering.over_represented(
+            labels[labelled], result.assignments[labelled], cluster
+        )
+        shown = (
+            ", ".join(f"{label} {n} (x{lift:.1f})" for label, n, lift in common)
+            or "no label stands out"
+        )
         print(f"\ncluster {cluster}: {size} songs; {shown}")
         for row in clustering.most_central(result, cluster):
             print(f"  {result.similarity[row]:.3f}  {names[row]}")
 
 
 def clusters_csv(songs, result):
-    """CSV of the metadata of every song with its cluster and its cosine similarity to the centroid."""
-    return frame_text(songs.table.assign(cluster=result.assignments, cluster_similarity=np.round(result.similarity, 4)))
+    """CSV of the metadata of every song with its cluster and its cosine similarity
+    to the centroid.
+    """
+    return frame_text(
+        songs.table.assign(
+            cluster=result.assignments, cluster_similarity=np.round(result.similarity, 4)
+        )
+    )
 
 
 def main(argv=None):
@@ -132,7 +203,10 @@ def main(argv=None):
     labels = songs.values(column)
     labelled = labels != ""
     if not labelled.all():
-        warn(f"{(~labelled).sum()} songs have no value in column {column!r}; they are clustered, and left out of the figures")
+        warn(
+            f"{(~labelled).sum()} songs have no value in column {column!r}; "
+            "they are clustered, and left out of the figures"
+        )
 
     k, contents = choose_k(vectors, args) if args.choose_k else (args.centers, {})
     result = clustering.spherical_kmeans(vectors, k, args.restarts, args.seed)
@@ -143,12 +217,16 @@ def main(argv=None):
     write_outputs(contents, CLUSTERS)
 
     silhouette = clustering.silhouette(vectors, result.assignments)
-    print(f"{k} clusters of {len(songs)} songs: mean cosine to the centroid {result.objective:.3f}, silhouette {silhouette:.3f}")
+    print(
+        f"{k} clusters of {len(songs)} songs: mean cosine to the centroid {result.objective:.3f}, "
+        f"silhouette {silhouette:.3f}"
+    )
     print_agreement(labels[labelled], result.assignments[labelled], column, args.seed)
     print_clusters(result, labels, labelled, songs.table[FILENAME])
     print("\n" + "\n".join(f"wrote {path}" for path in contents))
     beside = args.vectors.parent
-    run_dir = beside if RunFolder(beside).exists() else "RUN_DIR"  # not for those of calc_all_vecs.py
+    # not for those of calc_all_vecs.py
+    run_dir = beside if RunFolder(beside).exists() else "RUN_DIR"
     page = "static_web_viewer/display_vector_data.py"
     print_next("python", page, run_dir, "AUDIO_DIR", table, "MAP_DIR")
 

@@ -1,4 +1,7 @@
-"""How well frame vectors, pooled over each song, tell labels; beside the song vectors of the run, on the same splits."""
+"""How well frame vectors, pooled over each song, tell labels;
+beside the song vectors of the run, on the same splits.
+"""
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 from pathlib import Path
@@ -20,24 +23,43 @@ example:
 
 FRAME_VECTORS_DIR is the tree that calc_all_vecs.py writes, or any tree of .npy files (n_frames, dim), a log-mel tree included.
 """
-POOLINGS = {"mean": "mean of frame vectors", "mean + deviation": "frame vectors' mean + deviation"}  # pooling -> its name in the table
+POOLINGS = {
+    "mean": "mean of frame vectors",
+    "mean + deviation": "frame vectors' mean + deviation",
+}  # pooling -> its name in the table
 
 
 def parse_arguments(argv):
     """Read the command line."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("metadata", type=Path, metavar="METADATA.csv", help="CSV with a filename column and labels")
-    parser.add_argument("frame_vectors", type=Path, metavar="FRAME_VECTORS_DIR", help="tree of frame vectors, one .npy file per song")
-    parser.add_argument("--run-dir", type=Path, metavar="DIR", help="run folder: adds its song vectors, for the songs that both hold")
+    parser.add_argument(
+        "metadata", type=Path, metavar="METADATA.csv", help="CSV with a filename column and labels"
+    )
+    parser.add_argument(
+        "frame_vectors",
+        type=Path,
+        metavar="FRAME_VECTORS_DIR",
+        help="tree of frame vectors, one .npy file per song",
+    )
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        metavar="DIR",
+        help="run folder: adds its song vectors, for the songs that both hold",
+    )
     report.add_options(parser)
     return parser.parse_args(argv)
 
 
 def frame_files(tree):
-    """Sorted names of the files of frame vectors, without the song vectors that calc_all_vecs.py may have put among them."""
+    """Sorted names of the files of frame vectors, without the song vectors that
+    calc_all_vecs.py may have put among them.
+    """
     names = [name for name in walk(tree, [LOG_MEL_SUFFIX]) if not (tree / f"{name}.json").is_file()]
     if not names:
-        raise InputError(f"{tree}: holds no frame vectors; give the folder that calc_all_vecs.py wrote")
+        raise InputError(
+            f"{tree}: holds no frame vectors; give the folder that calc_all_vecs.py wrote"
+        )
     return names
 
 
@@ -46,9 +68,15 @@ def shared_songs(names, run):
     rows = {name: row for row, name in enumerate(run.names)}
     shared = [name for name in names if name in rows]
     if not shared:
-        raise InputError(f"{run.path}: none of the {len(names)} songs is in its music list, songs are named like {names[0]!r}; is it another run?")
+        raise InputError(
+            f"{run.path}: none of the {len(names)} songs is in its music list, "
+            f"songs are named like {names[0]!r}; is it another run?"
+        )
     if len(shared) < len(names):
-        warn(f"{len(names) - len(shared)} of {len(names)} songs are not in the music list of {run.path}; they are left out")
+        warn(
+            f"{len(names) - len(shared)} of {len(names)} songs are not in the music list of "
+            f"{run.path}; they are left out"
+        )
     return shared, run.vectors[[rows[name] for name in shared]].astype(np.float64)
 
 
@@ -67,10 +95,20 @@ def main(argv=None):
 
     pooled = pool_tree(args.frame_vectors, names, POOLINGS, "reading frame vectors")
     features = {POOLINGS[pooling]: vectors for pooling, vectors in pooled.items()} | features
-    report.report(task, report.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args)
+    report.report(
+        task, report.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args
+    )
     run_dir = args.run_dir or Path("RUN_DIR")
     vectors = run.vectors_path if args.run_dir else run_dir / "vector_at_X.npy"
-    print_next("python", "process_results/sphere_kmeans.py", args.metadata, run_dir / "music_list.txt", vectors, "--csv-column", task.column)
+    print_next(
+        "python",
+        "process_results/sphere_kmeans.py",
+        args.metadata,
+        run_dir / "music_list.txt",
+        vectors,
+        "--csv-column",
+        task.column,
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """What every script shares: errors as one line, the commands to type next, types of options.
 
-What a user can cause raises `InputError` (or an `OSError` of the system's own); `run_main` prints
-it as one line `error: ...` on stderr and exits 1. Everything else is a defect and keeps its
-traceback. Results go to stdout.
+What a user can cause raises `InputError` (or an `OSError` of the system's own);
+`run_main` prints it as one line `error: ...` on stderr and exits 1. Everything else is
+a defect and keeps its traceback. Results go to stdout.
 """
+
 import argparse
 import os
 import shlex
@@ -22,16 +23,20 @@ def script_parser(description, examples):
 
 
 def run_main(main):
-    """Run `main()` as a script does: errors that a user can cause become one line on stderr and exit status 1."""
+    """Run `main()` as a script does:
+    errors that a user can cause become one line on stderr and exit status 1.
+    """
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
+        # a file name may hold what the terminal cannot show
+        stream.reconfigure(errors="backslashreplace")
     try:
         with interrupts.working():
             status = main()
             sys.stdout.flush()
         sys.exit(status)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has seen enough
+        # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (InputError, OSError) as error:
         sys.exit(f"error: {one_line(error)}")
@@ -43,7 +48,8 @@ def run_main(main):
 def print_next(*command):
     """Print the command to type next, quoted for the shell.
 
-    `python` and the script behind it are named as they can be typed in the current folder.
+    `python` and the script behind it are named as they can be typed in
+    the current folder.
     """
     program, *arguments = map(str, command)
     if program == "python":
@@ -75,5 +81,7 @@ def shortest(path):
 def seed_number(text):
     """The `type` of an option --seed: what all generators of random numbers take."""
     if not (text.isascii() and text.isdecimal() and int(text) < 1 << 32):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {(1 << 32) - 1}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a whole number from 0 to {(1 << 32) - 1}"
+        )
     return int(text)

@@ -1,8 +1,11 @@
 """The configuration: one frozen record, read from YAML, checked, written back.
 
-A key that a file leaves out has the value it has here, which is the meaning it always had; a preset in `configs/` sets what
-differs and says why. `configs/default_config.yaml` is the preset used without `--config` and describes every key.
+A key that a file leaves out has the value it has here, which is the meaning it always
+had; a preset in `configs/` sets what differs and says why.
+`configs/default_config.yaml` is the preset used without `--config` and describes every
+key.
 """
+
 import dataclasses
 import difflib
 import math
@@ -21,7 +24,11 @@ DEFAULT_PRESET = Path(__file__).resolve().parent.parent / "configs" / "default_c
 MOST_BYTES = 100_000  # of a file; the largest preset has 3,000
 MOST_NUMBER = 10**18  # what a key of any kind may hold
 MOST_SHOWN = 80  # letters of a value that a message shows
-KINDS = {"sequence": "list", "mapping": "mapping", "scalar": "single value"}  # YAML's words in plainer ones
+KINDS = {
+    "sequence": "list",
+    "mapping": "mapping",
+    "scalar": "single value",
+}  # YAML's words in plainer ones
 
 LEGACY_KEYS = ("WINDOW_FORWARD", "NUM_REFERENCE_VECS", "MAX_NUM_FILES")  # read without effect
 
@@ -33,7 +40,9 @@ DECODERS = ("auto", "soundfile", "ffmpeg", "sox")
 
 def key(default, at_least=None, at_most=None, choices=None):
     """A config key with its default and the range that a value must lie in."""
-    return dataclasses.field(default=default, metadata={"at_least": at_least, "at_most": at_most, "choices": choices})
+    return dataclasses.field(
+        default=default, metadata={"at_least": at_least, "at_most": at_most, "choices": choices}
+    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,9 @@ class Config:
 
     @property
     def songs_per_batch(self):
-        """Songs in one step: SONGS_PER_BATCH, or fewer where a small BATCH_SIZE would leave less than two inputs a song."""
+        """Songs in one step: SONGS_PER_BATCH, or fewer where a small BATCH_SIZE would
+        leave less than two inputs a song.
+        """
         return min(self.SONGS_PER_BATCH, self.BATCH_SIZE // 2)
 
     @property
@@ -90,17 +101,24 @@ FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without aliases: a few lines of them can stand for more than any memory holds."""
+    """PyYAML's safe loader without aliases:
+    a few lines of them can stand for more than any memory holds.
+    """
 
     def compose_node(self, parent, index):
         """The next node of the text."""
         if self.check_event(yaml.events.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases such as *name are not read", self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(
+                None, None, "aliases such as *name are not read", self.peek_event().start_mark
+            )
         return super().compose_node(parent, index)
 
 
 def read_config(path=None):
-    """Read a YAML file, by default the default preset. Raises InputError that names the file and the key."""
+    """Read a YAML file, by default the default preset.
+
+    Raises InputError that names the file and the key.
+    """
     path = Path(path or DEFAULT_PRESET)
     return config_in(read_text(path, MOST_BYTES), path)
 
@@ -113,27 +131,46 @@ def config_in(text, source):
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{source}: not readable as YAML: {error}") from error
     except RecursionError as error:
-        raise InputError(f"{source}: not readable as YAML: brackets within brackets, hundreds deep") from error
+        raise InputError(
+            f"{source}: not readable as YAML: brackets within brackets, hundreds deep"
+        ) from error
     if node is None:
         return from_mapping({}, source)
     if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{source}: expected lines `KEY: value`, found a {KINDS.get(node.id, node.id)}")
+        raise InputError(
+            f"{source}: expected lines `KEY: value`, found a {KINDS.get(node.id, node.id)}"
+        )
     return from_mapping(values_of(loader, node, source), source)
 
 
 def values_of(loader, mapping, source):
-    """The keys and values of a YAML mapping as a dict; raises InputError where one of them is not readable."""
+    """The keys and values of a YAML mapping as a dict;
+    raises InputError where one of them is not readable.
+    """
     values = {}
     for key_node, value_node in mapping.value:
         if not isinstance(key_node, yaml.ScalarNode):
-            raise InputError(f"{source}: line {key_node.start_mark.line + 1}: a {KINDS[key_node.id]} where a key is expected")
+            raise InputError(
+                f"{source}: line {key_node.start_mark.line + 1}: "
+                f"a {KINDS[key_node.id]} where a key is expected"
+            )
         name = key_node.value
         if name in values:
             raise InputError(f"{source}: {shown(name)} is given twice")
         try:
             values[name] = loader.construct_document(value_node)
-        except (yaml.YAMLError, ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as error:
-            raise InputError(f"{source}: the value of {shown(name)} is not readable: {error}") from error
+        except (
+            yaml.YAMLError,
+            ValueError,
+            TypeError,
+            KeyError,
+            OverflowError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            raise InputError(
+                f"{source}: the value of {shown(name)} is not readable: {error}"
+            ) from error
     return values
 
 
@@ -141,7 +178,10 @@ def shown(value):
     """A value as a message shows it: short."""
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # Python spells no number of more than some thousand digits
+    except (
+        ValueError,
+        RecursionError,
+    ):  # Python spells no number of more than some thousand digits
         return f"a {type(value).__name__} too long to be shown"
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
@@ -169,14 +209,24 @@ def suggestion(name):
 
 
 def checked(name, value, source):
-    """`value` in the type of its key; raises InputError where it has another type or lies outside the key's range."""
+    """`value` in the type of its key;
+    raises InputError where it has another type or lies outside the key's range.
+    """
     field = FIELDS[name]
     wanted, limits = field.type, field.metadata
     if wanted is tuple:
         if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise InputError(f"{source}: {name} is {shown(value)}, expected a list of strings such as [.mp3, .wav]")
+            raise InputError(
+                f"{source}: {name} is {shown(value)}, expected a list of strings such as [.mp3, "
+                ".wav]"
+            )
         return tuple(value)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER:
+    if (
+        wanted is float
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+        and abs(value) <= MOST_NUMBER
+    ):
         value = float(value)
     if wanted is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # YAML reads 2e6 with a dot, 2.0e+6, as a float
@@ -198,31 +248,50 @@ def number_from_text(text):
 
 def describe(wanted):
     """A type in a user's words."""
-    return {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word"}[wanted]
+    return {int: "a whole number", float: "a finite number", bool: "true or false", str: "a word"}[
+        wanted
+    ]
 
 
 def check_limits(name, value, limits, source):
     """Raise InputError where a value lies outside its key's range or choices."""
     if limits["choices"] and value not in limits["choices"]:
-        raise InputError(f"{source}: {name} is {shown(value)}, expected one of {', '.join(limits['choices'])}")
+        raise InputError(
+            f"{source}: {name} is {shown(value)}, expected one of {', '.join(limits['choices'])}"
+        )
     if limits["at_least"] is not None and not value >= limits["at_least"]:
-        raise InputError(f"{source}: {name} is {shown(value)}, expected at least {limits['at_least']}")
+        raise InputError(
+            f"{source}: {name} is {shown(value)}, expected at least {limits['at_least']}"
+        )
     if limits["at_most"] is not None and not value <= limits["at_most"]:
-        raise InputError(f"{source}: {name} is {shown(value)}, expected at most {limits['at_most']}")
+        raise InputError(
+            f"{source}: {name} is {shown(value)}, expected at most {limits['at_most']}"
+        )
 
 
 def check_together(config, source):
     """Raise InputError where two keys do not fit each other."""
     if config.hop < 1:
-        raise InputError(f"{source}: TIME_SEGMENT_SIZE {config.TIME_SEGMENT_SIZE} s is less than one sample at SAMPLERATE {config.SAMPLERATE} Hz")
+        raise InputError(
+            f"{source}: TIME_SEGMENT_SIZE {config.TIME_SEGMENT_SIZE} s is less than one sample at "
+            f"SAMPLERATE {config.SAMPLERATE} Hz"
+        )
     if config.SAMPLERATE < 2 * 80:
-        raise InputError(f"{source}: SAMPLERATE {config.SAMPLERATE} Hz holds nothing above the lowest mel band (80 Hz)")
+        raise InputError(
+            f"{source}: SAMPLERATE {config.SAMPLERATE} Hz holds nothing "
+            "above the lowest mel band (80 Hz)"
+        )
 
 
 def to_yaml(config):
     """The whole record as YAML text, one key a line."""
-    values = {name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(config).items()}
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+    }
+    return yaml.safe_dump(
+        values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000
+    )
 
 
 def save_config(path, config):

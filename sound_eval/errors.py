@@ -1,9 +1,12 @@
 """What the user gave and cannot be used: errors that end as one line, without a traceback."""
+
 import os
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message names it, its value and the likely mistake."""
+    """Something the user gave cannot be used;
+    the message names it, its value and the likely mistake.
+    """
 
 
 def one_line(error):

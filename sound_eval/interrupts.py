@@ -27,8 +27,8 @@ IMPORT_SYSTEM = "<frozen importlib._bootstrap>"  # the file of its frames
 class State:
     """What a signal needs to know.
 
-    Whether `working()`, which signal waits for the end of an import, whether the line is
-    written, and whose process this is.
+    Whether `working()`, which signal waits for the end of an import, whether the line
+    is written, and whose process this is.
     """
 
     working = False
@@ -95,9 +95,11 @@ def say_interrupted():
 
 
 def at_the_end():
-    """Let no signal count any more: the last of Python's end cannot run a handler, and all is written then.
+    """Let no signal count any more: the last of Python's end cannot run a handler, and
+    all is written then.
 
-    A timer may still be running for a signal that came in an import just before the end.
+    A timer may still be running for a signal that came in an import
+    just before the end.
     """
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

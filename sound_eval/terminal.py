@@ -1,10 +1,12 @@
 """What is shown at the terminal while work goes on: warnings, progress, and how far a script is.
 
-Progress goes to stderr: a live bar on a terminal, a plain line every `PIPE_SECONDS` on a pipe.
-A program that runs a script and wants to show how far it is gives it the writing end of
-a pipe, whose number is in the environment variable `PROGRESS_FD`: there comes a line of
-JSON, `{"what": ..., "done": ..., "total": ..., "note": ...}`, now and then.
+Progress goes to stderr: a live bar on a terminal, a plain line every `PIPE_SECONDS` on
+a pipe. A program that runs a script and wants to show how far it is gives it the
+writing end of a pipe, whose number is in the environment variable `PROGRESS_FD`: there
+comes a line of JSON, `{"what": ..., "done": ..., "total": ..., "note": ...}`, now and
+then.
 """
+
 import json
 import os
 import sys
@@ -23,9 +25,12 @@ def warn(message):
 
 
 def quiet_tensorflow():
-    """Keep TensorFlow's start-up notes off the terminal; its warnings and errors still come. To be called before it is imported."""
+    """Keep TensorFlow's start-up notes off the terminal;
+    its warnings and errors still come. To be called before it is imported.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # all that counts is compiled by XLA, and without it there is no note about it
+    # all that counts is compiled by XLA, and without it there is no note about it
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
 class Listener:
@@ -49,7 +54,8 @@ class Listener:
 class Progress:
     """A progress display over `total` items on stderr: a bar on a terminal, plain lines on a pipe.
 
-    With a `delay` in seconds nothing is shown of what takes no longer, and the bar is gone at the end: for work in between other lines.
+    With a `delay` in seconds nothing is shown of what takes no longer, and the bar is
+    gone at the end: for work in between other lines.
 
     >>> with Progress(total=3, unit="song", what="reading") as progress:
     ...     progress.update(1)
@@ -64,7 +70,11 @@ class Progress:
         self.listener = Listener()
         self.listener.tell(what, 0, total)
         options = {"dynamic_ncols": True, "delay": delay, "leave": not delay}
-        self.bar = tqdm(total=total, unit=unit, desc=what, file=self.stream, **options) if self.stream.isatty() else None
+        self.bar = (
+            tqdm(total=total, unit=unit, desc=what, file=self.stream, **options)
+            if self.stream.isatty()
+            else None
+        )
 
     def update(self, count, note=""):
         """`count` more items are done, perhaps none; `note` is shown behind the figures."""
@@ -83,7 +93,11 @@ class Progress:
         rate = self.done / max(self.last_line - self.start, 1e-9)
         left = f", {(self.total - self.done) / rate:.0f} s left" if self.total and rate else ""
         note = f", {self.note}" if self.note else ""
-        print(f"{self.what}: {self.done}/{self.total} {self.unit}, {rate:.1f}/s{left}{note}", file=self.stream, flush=True)
+        print(
+            f"{self.what}: {self.done}/{self.total} {self.unit}, {rate:.1f}/s{left}{note}",
+            file=self.stream,
+            flush=True,
+        )
 
     def write(self, line):
         """Print a line of its own without breaking the bar."""

@@ -2,6 +2,7 @@
 
 So `sound_eval` is found, and Ctrl-C is one line while the other modules load.
 """
+
 import os
 import sys
 

@@ -1,4 +1,7 @@
-"""Make the map of a run: a folder with a page to open, in which songs that sound alike lie together and can be played."""
+"""Make the map of a run: a folder with a page to open, in which songs that sound alike
+lie together and can be played.
+"""
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import argparse
@@ -25,24 +28,76 @@ def parse_arguments(argv):
     add = parser.add_argument
     add("run_dir", metavar="RUN_DIR", type=Path, help="run folder of spectrogram_doc2vec.py")
     add("audio_dir", metavar="AUDIO_DIR", type=Path, help="the folder of music")
-    add("metadata", metavar="METADATA.csv", help="labels, with a `filename` column; - takes each song's top folder as its label")
+    add(
+        "metadata",
+        metavar="METADATA.csv",
+        help="labels, with a `filename` column; - takes each song's top folder as its label",
+    )
     add("out_dir", metavar="OUT_DIR", type=Path, help="folder of the map, made if need be")
-    audio_help = "how songs get beside the map: a hard link takes no space and falls back to a copy (default: %(default)s)"
+    audio_help = (
+        "how songs get beside the map: a hard link takes no space and falls back to a copy "
+        "(default: %(default)s)"
+    )
     add("--audio", choices=("link", "copy", "none"), default="link", help=audio_help)
-    add("--clip", type=seconds, default=0.0, metavar="SECONDS", help="make mp3 previews of this length, from the middle of each song")
-    add("--vectors-dir", type=Path, metavar="DIR", help="log-mel tree of spectrify_all.py, for a spectrogram of each song")
-    projection_help = "where songs lie: t-SNE, PCA, or positions (n_songs, 2) of your own (default: %(default)s)"
+    add(
+        "--clip",
+        type=seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="make mp3 previews of this length, from the middle of each song",
+    )
+    add(
+        "--vectors-dir",
+        type=Path,
+        metavar="DIR",
+        help="log-mel tree of spectrify_all.py, for a spectrogram of each song",
+    )
+    projection_help = (
+        "where songs lie: t-SNE, PCA, or positions (n_songs, 2) of your own (default: %(default)s)"
+    )
     add("--projection", default="tsne", metavar="tsne|pca|FILE.npy", help=projection_help)
-    perplexity_help = "t-SNE: about how many neighbours count as near (default: 30, of fewer than 91 songs a third)"
+    perplexity_help = (
+        "t-SNE: about how many neighbours count as near (default: 30, "
+        "of fewer than 91 songs a third)"
+    )
     add("--perplexity", type=perplexity, metavar="P", help=perplexity_help)
-    add("--update", action="store_true", help="keep the places of the songs that are on the map in OUT_DIR, and place new songs among them")
+    add(
+        "--update",
+        action="store_true",
+        help="keep the places of the songs that are on the map in OUT_DIR, "
+        "and place new songs among them",
+    )
     clusters = parser.add_mutually_exclusive_group()
-    clusters.add_argument("--centers", type=int, metavar="K", help="show K clusters by spherical k-means")
-    clusters.add_argument("--clusters", type=Path, metavar="FILE", help="show the clusters of a CSV that sphere_kmeans.py wrote")
-    add("--max-points", type=int, metavar="N", help="at most N songs, drawn at random; the page says so")
+    clusters.add_argument(
+        "--centers", type=int, metavar="K", help="show K clusters by spherical k-means"
+    )
+    clusters.add_argument(
+        "--clusters",
+        type=Path,
+        metavar="FILE",
+        help="show the clusters of a CSV that sphere_kmeans.py wrote",
+    )
+    add(
+        "--max-points",
+        type=int,
+        metavar="N",
+        help="at most N songs, drawn at random; the page says so",
+    )
     add("--title", default="", help="heading of the page (default: the name of AUDIO_DIR)")
-    add("--serve", type=port_number, nargs="?", const=8000, metavar="PORT", help="then show the map at 127.0.0.1 (default port: 8000)")
-    add("--seed", type=seed_number, default=0, help="seed of t-SNE, k-means and --max-points (default: %(default)s)")
+    add(
+        "--serve",
+        type=port_number,
+        nargs="?",
+        const=8000,
+        metavar="PORT",
+        help="then show the map at 127.0.0.1 (default port: 8000)",
+    )
+    add(
+        "--seed",
+        type=seed_number,
+        default=0,
+        help="seed of t-SNE, k-means and --max-points (default: %(default)s)",
+    )
     args = parser.parse_args(argv)
     check_together(args, parser)
     return args
@@ -88,10 +143,15 @@ def read_songs(args):
     run = RunFolder(args.run_dir).snapshot()
     vectors, names = run.vectors, [audio_name(name) for name in run.names]
     if not args.audio_dir.is_dir():
-        raise InputError(f"{args.audio_dir}: no such folder; AUDIO_DIR is the folder of music that the run was made from")
+        raise InputError(
+            f"{args.audio_dir}: no such folder; AUDIO_DIR is the folder of "
+            "music that the run was made from"
+        )
     rows = np.arange(len(names))
     if args.max_points and args.max_points < len(names):
-        rows = np.sort(np.random.default_rng(args.seed).choice(rows, args.max_points, replace=False))
+        rows = np.sort(
+            np.random.default_rng(args.seed).choice(rows, args.max_points, replace=False)
+        )
     return [names[row] for row in rows], vectors[rows], len(names)
 
 
@@ -137,13 +197,22 @@ def own_positions(path, n_songs):
     import numpy as np
 
     positions = load_array(path)
-    if positions.shape != (n_songs, 2) or positions.dtype.kind not in "fiu" or not np.isfinite(positions).all():
-        raise InputError(f"{path}: {positions.dtype} of shape {positions.shape}, expected finite numbers of shape ({n_songs}, 2), one row per song")
+    if (
+        positions.shape != (n_songs, 2)
+        or positions.dtype.kind not in "fiu"
+        or not np.isfinite(positions).all()
+    ):
+        raise InputError(
+            f"{path}: {positions.dtype} of shape {positions.shape}, "
+            f"expected finite numbers of shape ({n_songs}, 2), one row per song"
+        )
     return positions.astype(np.float32)
 
 
 def updated_plane(names, truth, args):
-    """A Plane of the positions of the map in OUT_DIR for songs that it has, and places among them for the others."""
+    """A Plane of the positions of the map in OUT_DIR for songs that it has, and places
+    among them for the others.
+    """
     import numpy as np
 
     from sound_eval.map import projection
@@ -151,11 +220,15 @@ def updated_plane(names, truth, args):
 
     before = read_places(args.out_dir)
     is_old = np.array([name in before for name in names])
-    old_positions = np.array([before[name] for name in names if name in before], np.float32).reshape(-1, 2)
+    old_positions = np.array(
+        [before[name] for name in names if name in before], np.float32
+    ).reshape(-1, 2)
     gone = len(before) - is_old.sum()
     print(f"{is_old.sum()} songs keep their places, {(~is_old).sum()} are new, {gone} are gone")
     with Progress(projection.PLACE_STEPS, "step", "placing new songs") as progress:
-        positions = projection.place(truth, is_old, old_positions, args.perplexity, args.seed, progress.update)
+        positions = projection.place(
+            truth, is_old, old_positions, args.perplexity, args.seed, progress.update
+        )
     plane = projection.held_against_pca("the map kept", positions, truth)
     if plane.trust.mean() < plane.pca_trust:
         warn("a PCA would be truer than the places kept; leave out --update to make the map anew")
@@ -163,7 +236,10 @@ def updated_plane(names, truth, args):
 
 
 def first_colour(table):
-    """The column to colour by at first: the one that evaluation takes for the label, else that of fewest values, but two; None without any."""
+    """The column to colour by at first:
+    the one that evaluation takes for the label, else that of fewest values, but two;
+    None without any.
+    """
     from sound_eval.map import data
     from sound_eval.songs.labelled import choose_label_column
 
@@ -174,7 +250,9 @@ def first_colour(table):
 
 
 def cluster_songs(names, vectors, positions, table, args):
-    """The table with a `cluster` column, and what the page is told of each cluster; as it was where none are wanted."""
+    """The table with a `cluster` column, and what the page is told of each cluster;
+    as it was where none are wanted.
+    """
     if args.centers is None and args.clusters is None:
         return table, []
     import numpy as np
@@ -186,7 +264,11 @@ def cluster_songs(names, vectors, positions, table, args):
     if args.clusters:
         clusters = map_clusters.read_clusters(names, args.clusters)
     else:
-        clusters = spherical_kmeans(vectors, args.centers, seed=args.seed).assignments.astype(str).astype(object)
+        clusters = (
+            spherical_kmeans(vectors, args.centers, seed=args.seed)
+            .assignments.astype(str)
+            .astype(object)
+        )
     no_names = [map_clusters.CLUSTER, data.title_column(table)]
     label = first_colour(table.drop(columns=no_names, errors="ignore"))
     labels = table[label].to_numpy(object) if label else np.full(len(names), "", object)
@@ -197,7 +279,11 @@ def cluster_songs(names, vectors, positions, table, args):
 
 def point_size(n_songs):
     """Diameter of a point in pixels: large while there is room."""
-    return next(size for size, at_most in ((13, 300), (10, 1500), (7, 5000), (5, 20_000), (3, float("inf"))) if n_songs <= at_most)
+    return next(
+        size
+        for size, at_most in ((13, 300), (10, 1500), (7, 5000), (5, 20_000), (3, float("inf")))
+        if n_songs <= at_most
+    )
 
 
 def write_map(folder, title, table, plane, vectors, extra):
@@ -226,7 +312,9 @@ def write_map(folder, title, table, plane, vectors, extra):
 
 
 def add_sound(names, args, folder):
-    """Bring songs and spectrograms beside the map; returns what the page is told of them, and how many can be heard."""
+    """Bring songs and spectrograms beside the map;
+    returns what the page is told of them, and how many can be heard.
+    """
     from sound_eval.map import data
     from sound_eval.map.sounds import AudioPlan, place_audio
 
@@ -247,27 +335,54 @@ def add_thumbnails(names, args, folder):
         from sound_eval.map.thumbnails import write_thumbnails
 
         seconds_per_frame = RunFolder(args.run_dir).config().TIME_SEGMENT_SIZE
-        found, renamed, suffix = write_thumbnails(args.vectors_dir, names, folder, args.clip, seconds_per_frame)
-    return {"thumbnails": data.encode_array(found), "thumbnailSuffix": suffix, "renamedThumbnails": renamed}
+        found, renamed, suffix = write_thumbnails(
+            args.vectors_dir, names, folder, args.clip, seconds_per_frame
+        )
+    return {
+        "thumbnails": data.encode_array(found),
+        "thumbnailSuffix": suffix,
+        "renamedThumbnails": renamed,
+    }
 
 
 def check_out_dir(args):
-    """Raise InputError where OUT_DIR is, holds or lies in a folder that its files do not belong in."""
+    """Raise InputError where OUT_DIR is, holds or lies in a folder that its files
+    do not belong in.
+    """
     from sound_eval.map.folder import PARTS
 
     out_dir, audio_dir = args.out_dir, args.audio_dir
     if out_dir.resolve() == audio_dir.resolve():
         raise InputError(f"{out_dir}: is AUDIO_DIR; the map needs a folder of its own")
     if is_inside(out_dir, audio_dir) and args.audio != "none":
-        raise InputError(f"{out_dir}: lies in AUDIO_DIR, where the map's songs would be taken for music; give a folder outside of it")
+        raise InputError(
+            f"{out_dir}: lies in AUDIO_DIR, where the map's songs would be taken for music; "
+            "give a folder outside of it"
+        )
     for part in PARTS:
         if is_inside(audio_dir, out_dir / part):
-            raise InputError(f"{audio_dir}: lies in {out_dir / part}, which is the map's own; give another folder for the map")
+            raise InputError(
+                f"{audio_dir}: lies in {out_dir / part}, which is the map's own; "
+                "give another folder for the map"
+            )
     if RunFolder(out_dir).exists():
-        raise InputError(f"{out_dir}: is a run folder; the map needs a folder of its own, such as {out_dir / 'map'}")
-    tree = next((folder for folder in (out_dir.resolve(), *out_dir.resolve().parents) if (folder / STATE_NAME).is_file()), None)
+        raise InputError(
+            f"{out_dir}: is a run folder; the map needs a folder of its own, "
+            f"such as {out_dir / 'map'}"
+        )
+    tree = next(
+        (
+            folder
+            for folder in (out_dir.resolve(), *out_dir.resolve().parents)
+            if (folder / STATE_NAME).is_file()
+        ),
+        None,
+    )
     if tree:
-        raise InputError(f"{out_dir}: lies in the log-mel tree {tree}, which is for log-mels alone; give another folder")
+        raise InputError(
+            f"{out_dir}: lies in the log-mel tree {tree}, which is for log-mels alone; "
+            "give another folder"
+        )
 
 
 def main(argv=None):
@@ -287,8 +402,13 @@ def main(argv=None):
     title = args.title or args.audio_dir.resolve().name
     with folder.building():
         sound, n_heard = add_sound(names, args, folder)
-        write_map(folder, title, table, plane, vectors, sound | {"clusters": clusters, "nInRun": n_in_run})
-    print(f"wrote {args.out_dir / 'index.html'}: {len(names)} songs, {n_heard} to be heard, {folder.megabytes():.1f} MB in all")
+        write_map(
+            folder, title, table, plane, vectors, sound | {"clusters": clusters, "nInRun": n_in_run}
+        )
+    print(
+        f"wrote {args.out_dir / 'index.html'}: {len(names)} songs, {n_heard} to be heard, "
+        f"{folder.megabytes():.1f} MB in all"
+    )
     if server is None:
         print_next("open" if sys.platform == "darwin" else "xdg-open", args.out_dir / "index.html")
     else:

@@ -1,6 +1,7 @@
 """Audio files for the tests of decoding: whole ones of all kinds, and what becomes of
 them on disks and on the way.
 """
+
 import random
 import struct
 import subprocess
@@ -12,10 +13,14 @@ RATE = 44100
 SECONDS = 8.0
 # suffix -> how ffmpeg makes it; each kind keeps its sound, and its length, in another way
 KINDS = {
-    "mp3": [], "ogg": ["-c:a", "libvorbis"], "opus": [], "oga": ["-c:a", "flac", "-f", "ogg"], "spx": ["-ar", "16000", "-ac", "1"],
-    "flac": [], "wav": [], "w64": [], "aiff": [], "aifc": ["-f", "aiff", "-c:a", "pcm_s16le"], "au": [], "caf": [], "voc": [],
-    "rf64": ["-rf64", "always", "-f", "wav"], "m4a": ["-movflags", "faststart"], "wma": [], "wv": [], "tta": [], "webm": [],
-    "mka": ["-c:a", "libvorbis"], "mkv": ["-c:a", "flac"], "avi": [], "flv": ["-c:a", "libmp3lame"], "rm": ["-c:a", "ac3"],
+    "mp3": [], "ogg": ["-c:a", "libvorbis"], "opus": [], "oga": ["-c:a", "flac", "-f", "ogg"],
+    "spx": ["-ar", "16000", "-ac", "1"],
+    "flac": [], "wav": [], "w64": [], "aiff": [], "aifc": ["-f", "aiff", "-c:a", "pcm_s16le"],
+    "au": [], "caf": [], "voc": [],
+    "rf64": ["-rf64", "always", "-f", "wav"], "m4a": ["-movflags", "faststart"], "wma": [],
+    "wv": [], "tta": [], "webm": [],
+    "mka": ["-c:a", "libvorbis"], "mkv": ["-c:a", "flac"], "avi": [], "flv": ["-c:a", "libmp3lame"],
+    "rm": ["-c:a", "ac3"],
 }  # fmt: skip
 # those that say nowhere how long they are
 STREAMS = {"aac": [], "ac3": [], "mp2": [], "dts": ["-strict", "-2"], "ts": ["-f", "mpegts"]}

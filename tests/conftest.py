@@ -1,4 +1,7 @@
-"""Fixtures shared by the tests: the scripts as subprocesses, and real encoded files made by ffmpeg and sox."""
+"""Fixtures shared by the tests: the scripts as subprocesses, and real encoded files
+made by ffmpeg and sox.
+"""
+
 import importlib.util
 import os
 import re
@@ -27,18 +30,20 @@ def run_process(name, *args, cwd="/", check=True, timeout=600, **kwargs):
     working directory; returns the CompletedProcess (text).
     """
     command = [sys.executable, str(REPO / name), *map(str, args)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout, **kwargs)
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=timeout, **kwargs
+    )
     if check:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done
 
 
 def run_script(name, *args, cwd="/", check=True, env=None):
-    """Run `main([ARGS])` of a script in this process, from another working directory, as
-    `run_main` runs it; returns a CompletedProcess (text), as if it had been one.
+    """Run `main([ARGS])` of a script in this process, from another working directory,
+    as `run_main` runs it; returns a CompletedProcess (text), as if it had been one.
 
-    What needs a process of its own, to be killed, to fork or to be alone with TensorFlow,
-    is run by `run_process`.
+    What needs a process of its own, to be killed, to fork or to be alone with
+    TensorFlow, is run by `run_process`.
     """
     argv = list(map(str, args))
     with ExitStack() as stack:
@@ -47,7 +52,9 @@ def run_script(name, *args, cwd="/", check=True, env=None):
         if env is not None:
             os.environ.clear()
             os.environ.update(env)
-        streams = [stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(2)]
+        streams = [
+            stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(2)
+        ]
         with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
             status = status_of(script_module(name).main, argv)
         texts = [read_again(stream) for stream in streams]
@@ -89,9 +96,14 @@ def script_module(name):
 
 @contextmanager
 def put_back(name):
-    """While a script runs in this process `sys.argv` is its own; afterwards all that it may change is as before."""
+    """While a script runs in this process `sys.argv` is its own;
+    afterwards all that it may change is as before.
+    """
     argv, environment, folder = sys.argv, dict(os.environ), os.getcwd()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    handlers = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    }
     sys.argv = [str(REPO / name)]
     try:
         yield
@@ -122,16 +134,25 @@ def run_process_fixture():
 
 
 def planted_sound(style, seed, seconds):
-    """A sound (n_samples,) of one of three planted styles: a low pulsed tone, a high chord, filtered noise."""
+    """A sound (n_samples,) of one of three planted styles:
+    a low pulsed tone, a high chord, filtered noise.
+    """
     random = np.random.default_rng(seed)
     time = np.arange(int(seconds * SAMPLERATE)) / SAMPLERATE
     if style == "pulse":
-        sound = np.sin(2 * np.pi * random.uniform(110, 160) * time) * (np.sin(2 * np.pi * random.uniform(3, 4) * time) > 0)
+        sound = np.sin(2 * np.pi * random.uniform(110, 160) * time) * (
+            np.sin(2 * np.pi * random.uniform(3, 4) * time) > 0
+        )
     elif style == "chord":
         root = random.uniform(500, 700)
         sound = sum(np.sin(2 * np.pi * root * ratio * time) for ratio in (1, 1.25, 1.5, 2)) / 4
     else:
-        sound = np.convolve(random.standard_normal(len(time)), np.ones(random.integers(2, 5)) / 3, mode="same") / 3
+        sound = (
+            np.convolve(
+                random.standard_normal(len(time)), np.ones(random.integers(2, 5)) / 3, mode="same"
+            )
+            / 3
+        )
     return 0.5 * sound + 0.001 * random.standard_normal(len(time))
 
 
@@ -142,13 +163,17 @@ def encode(samples, path, samplerate=SAMPLERATE):
     wav = path if path.suffix == ".wav" else path.with_name(path.name + ".source.wav")
     soundfile.write(wav, np.clip(samples, -1, 1), samplerate)
     if wav != path:
-        subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", str(wav), str(path)], check=True)
+        subprocess.run(
+            ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", str(wav), str(path)], check=True
+        )
         wav.unlink()
 
 
 @pytest.fixture(scope="session")
 def audio_folder(tmp_path_factory):
-    """24 clips of 8 s in three styles, half mp3 and half wav, with spaces and non-ASCII in the path, and labels.csv beside."""
+    """24 clips of 8 s in three styles, half mp3 and half wav, with spaces and non-ASCII
+    in the path, and labels.csv beside.
+    """
     root = tmp_path_factory.mktemp("música ü") / "my audio"
     rows = ["filename,genre,title,citation"]
     for number in range(24):
@@ -166,7 +191,9 @@ def labels_csv(audio_folder):
 
 
 def write_run_folder(path, vectors, names, config=None, epoch=1, weights=None):
-    """A run folder with the given song vectors (n, dim) and music-list names, as a training would leave it."""
+    """A run folder with the given song vectors (n, dim) and music-list names, as a
+    training would leave it.
+    """
     from sound_eval.config import read_config
     from sound_eval.model.run_folder import RunFolder
 

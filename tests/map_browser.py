@@ -1,4 +1,7 @@
-"""For the tests of the map: a map of planted songs, a real headless Chromium, and eyes on what the page asks for and complains of."""
+"""For the tests of the map: a map of planted songs, a real headless Chromium, and eyes
+on what the page asks for and complains of.
+"""
+
 import csv
 import os
 import re
@@ -16,7 +19,13 @@ SCRIPT_TITLE = "</script><img src=x onerror='window.hacked=1'>\"&amp;"
 FORMULA_TITLE = "=cmd|' /C calc'!A0"
 RTL_TITLE = "مرحبا 🎵 שלום"
 LONG_TITLE = "long " * 2000
-ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run", "--autoplay-policy=no-user-gesture-required"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
 LOCAL = ("file:", "data:", "blob:")
 DESKTOP = (1280, 800)
 
@@ -37,7 +46,10 @@ class Watched:
     def follow(self, page):
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("requestfailed", lambda request: self.failed(request))
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def failed(self, request):
@@ -49,8 +61,13 @@ class Watched:
 
 
 def chromium():
-    """The browser on the PATH. Without one the test is skipped, or fails where CI is set and a skip would hide it."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """The browser on the PATH.
+
+    Without one the test is skipped, or fails where CI is set and a skip would hide it.
+    """
+    found = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if found is None and not os.environ.get("CI"):
         pytest.skip("no chromium on the PATH; install it to test the map's page")
     assert found, "no chromium on the PATH"
@@ -66,7 +83,11 @@ def browser(profile):
     with sync_playwright() as playwright:
         width, height = DESKTOP
         context = playwright.chromium.launch_persistent_context(
-            str(profile), executable_path=executable, args=ARGUMENTS, viewport={"width": width, "height": height}, accept_downloads=True
+            str(profile),
+            executable_path=executable,
+            args=ARGUMENTS,
+            viewport={"width": width, "height": height},
+            accept_downloads=True,
         )
         yield context
         context.close()
@@ -88,7 +109,9 @@ def opened(context, address, **media):
 
 
 def click_song(page, row):
-    """Click the pixel where a song lies, as a person does, and wait until the page has taken the click."""
+    """Click the pixel where a song lies, as a person does, and wait until the page has
+    taken the click.
+    """
     place = page.evaluate("row => soundEval.positionOf(row)", row)
     page.mouse.move(place["x"], place["y"])
     page.mouse.click(place["x"], place["y"])
@@ -97,7 +120,9 @@ def click_song(page, row):
 
 def colours(page, n_songs):
     """The colour of every song, 0xRRGGBBAA."""
-    return page.evaluate("n => Array.from({length: n}, (_, row) => soundEval.colourOf(row))", n_songs)
+    return page.evaluate(
+        "n => Array.from({length: n}, (_, row) => soundEval.colourOf(row))", n_songs
+    )
 
 
 def style_of(name):
@@ -121,7 +146,11 @@ def true_distances(vectors, row):
 @pytest.fixture(scope="session")
 def map_songs(audio_folder):
     """Names of the songs, in the order of the vectors' rows."""
-    return sorted(path.relative_to(audio_folder).as_posix() for path in audio_folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(audio_folder).as_posix()
+        for path in audio_folder.rglob("*")
+        if path.is_file()
+    )
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +160,9 @@ def map_vectors(map_songs):
 
 @pytest.fixture(scope="session")
 def map_labels(tmp_path_factory, map_songs):
-    """Rows of a metadata CSV and its path; some titles are what a page and a spreadsheet must survive."""
+    """Rows of a metadata CSV and its path;
+    some titles are what a page and a spreadsheet must survive.
+    """
     titles = {1: SCRIPT_TITLE, 2: FORMULA_TITLE, 5: RTL_TITLE, 6: LONG_TITLE}
     rows = [
         {
@@ -153,15 +184,26 @@ def map_labels(tmp_path_factory, map_songs):
 
 @pytest.fixture(scope="session")
 def map_run(tmp_path_factory, map_songs, map_vectors):
-    return write_run_folder(tmp_path_factory.mktemp("run") / "my run", map_vectors, [f"{name}.npy" for name in map_songs]).path
+    return write_run_folder(
+        tmp_path_factory.mktemp("run") / "my run",
+        map_vectors,
+        [f"{name}.npy" for name in map_songs],
+    ).path
 
 
 @pytest.fixture(scope="session")
 def map_dir(tmp_path_factory, map_run, audio_folder, map_labels):
-    """The map as its script makes it, in a folder with a space and accents, from paths with trailing slashes."""
+    """The map as its script makes it, in a folder with a space and accents, from paths
+    with trailing slashes.
+    """
     out_dir = tmp_path_factory.mktemp("map") / "carte à écouter"
-    done = run_script(SCRIPT, f"{map_run}/", f"{audio_folder}/", map_labels[1], f"{out_dir}/", "--centers", "3")
-    assert f"wrote {out_dir / 'index.html'}: 24 songs, 24 to be heard" in done.stdout and "next:" in done.stdout
+    done = run_script(
+        SCRIPT, f"{map_run}/", f"{audio_folder}/", map_labels[1], f"{out_dir}/", "--centers", "3"
+    )
+    assert (
+        f"wrote {out_dir / 'index.html'}: 24 songs, 24 to be heard" in done.stdout
+        and "next:" in done.stdout
+    )
     assert "3 clusters of 8 to 8 songs" in done.stdout
     return out_dir
 
@@ -174,9 +216,12 @@ def map_context(tmp_path_factory):
 
 @pytest.fixture
 def page(map_context, map_dir):
-    """The map open in the browser; at the end, nothing remote was asked for and nothing went wrong."""
+    """The map open in the browser; at the end, nothing remote was asked for and
+    nothing went wrong.
+    """
     with opened(map_context, (map_dir / "index.html").as_uri()) as (page, watched):
         yield page
         assert watched.errors == []
         assert watched.remote() == []
-        assert len(watched.requests) >= 3  # the page and two data files at least, so that the lines above say something
+        # the page and two data files at least, so that the lines above say something
+        assert len(watched.requests) >= 3

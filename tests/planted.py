@@ -1,4 +1,7 @@
-"""Log-mel trees with planted songs, and a small configuration to train on them, for the tests of corpus, training and inference."""
+"""Log-mel trees with planted songs, and a small configuration to train on them, for the
+tests of corpus, training and inference.
+"""
+
 import numpy as np
 
 from sound_eval.config import from_mapping, save_config
@@ -19,12 +22,16 @@ SMALL = {
 
 
 def small_config(**changes):
-    """A configuration that trains an epoch in a moment; single frames unless TEXTURE_SECONDS says otherwise."""
+    """A configuration that trains an epoch in a moment;
+    single frames unless TEXTURE_SECONDS says otherwise.
+    """
     return from_mapping(SMALL | changes, "small")
 
 
 def planted_song(style, seed, n_frames=120, n_mels=12):
-    """Log-mel frames (n_frames, n_mels) of a song: noise around the spectrum of one of a few styles, and one of its own."""
+    """Log-mel frames (n_frames, n_mels) of a song:
+    noise around the spectrum of one of a few styles, and one of its own.
+    """
     of_style, of_song = np.random.default_rng(style), np.random.default_rng(1000 + seed)
     spectrum = 2.5 * of_style.standard_normal(n_mels) + 0.8 * of_song.standard_normal(n_mels)
     return (spectrum - 4 + 0.5 * of_song.standard_normal((n_frames, n_mels))).astype(np.float32)

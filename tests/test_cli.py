@@ -1,4 +1,5 @@
 """What scripts show at the terminal while they work."""
+
 import argparse
 import io
 import json
@@ -19,7 +20,9 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("delay", "seconds", "shown"), [(0, 0, True), (2, 0, False), (0.1, 0.6, True)])
+@pytest.mark.parametrize(
+    ("delay", "seconds", "shown"), [(0, 0, True), (2, 0, False), (0.1, 0.6, True)]
+)
 def test_a_bar_with_a_delay_shows_only_what_takes_longer_and_goes_again(delay, seconds, shown):
     terminal = Terminal()
     with Progress(3, "song", "reading", terminal, delay) as progress:
@@ -52,7 +55,9 @@ def test_the_program_that_runs_a_script_is_told_how_far_it_is(told):
 
 
 def monitor_after(asked, seconds, rows, monkeypatch):
-    """The line of a Monitor in its third epoch, `rows` of 100 of it done, so many seconds after the training began."""
+    """The line of a Monitor in its third epoch, `rows` of 100 of it done, so many
+    seconds after the training began.
+    """
     stream = io.StringIO()
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     monitor = Monitor(100, 1, asked, stream)
@@ -66,17 +71,33 @@ def monitor_after(asked, seconds, rows, monkeypatch):
     ("asked", "shown"),
     [
         (Asked(), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s\n"),
-        (Asked(minutes=10, began=910.0), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 2.0 of 10 minutes\n"),
-        (Asked(minutes=0.5, began=1015.0), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 0.25 of 0.5 minutes\n"),
+        (
+            Asked(minutes=10, began=910.0),
+            "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 2.0 of 10 minutes\n",
+        ),
+        (
+            Asked(minutes=0.5, began=1015.0),
+            "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 0.25 of 0.5 minutes\n",
+        ),
         (Asked(epochs=5, first=1), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 1 of 5 epochs\n"),
-        (Asked(10, 5, 910.0, 1), "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 2.0 of 10 minutes, 1 of 5 epochs\n"),
+        (
+            Asked(10, 5, 910.0, 1),
+            "epoch 3: cost 0.2500, 2 rows/s, save in 20 s; 2.0 of 10 minutes, 1 of 5 epochs\n",
+        ),
     ],
 )
 def test_a_training_shows_what_is_done_of_what_was_asked(asked, shown, monkeypatch):
     assert monitor_after(asked, 30, 60, monkeypatch) == shown
 
 
-@pytest.mark.parametrize(("asked", "share"), [(Asked(10, began=910.0), 0.2), (Asked(epochs=5, first=1), 0.32), (Asked(10, 5, 910.0, 1), 0.32)])
+@pytest.mark.parametrize(
+    ("asked", "share"),
+    [
+        (Asked(10, began=910.0), 0.2),
+        (Asked(epochs=5, first=1), 0.32),
+        (Asked(10, 5, 910.0, 1), 0.32),
+    ],
+)
 def test_a_training_tells_its_share(asked, share, monkeypatch, told):
     monitor_after(asked, 30, 60, monkeypatch)
     (line,) = told()
@@ -90,7 +111,9 @@ def test_a_seed_that_generators_refuse_is_told(text):
     assert (seed_number("0"), seed_number("4294967295")) == (0, 4294967295)
 
 
-@pytest.mark.parametrize("script", ["logistic_regress.py", "vecwise_regress.py", "sphere_kmeans.py", "export_vectors.py"])
+@pytest.mark.parametrize(
+    "script", ["logistic_regress.py", "vecwise_regress.py", "sphere_kmeans.py", "export_vectors.py"]
+)
 def test_scripts_refuse_such_a_seed(run_script, script):
     done = run_script(f"process_results/{script}", "--seed=-1", "a", "b", check=False)
     assert done.returncode == 2 and "argument --seed: '-1': expected a whole number" in done.stderr

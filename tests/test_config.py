@@ -1,4 +1,7 @@
-"""The configuration: what is wrong with a file is one line that names the file and the key, at once."""
+"""The configuration: what is wrong with a file is one line that names the file and
+the key, at once.
+"""
+
 import os
 import time
 
@@ -9,7 +12,9 @@ from sound_eval.config import FIELDS, config_in, read_config, save_config
 from sound_eval.errors import InputError
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n"  # nine lines that stand for 9^9 letters
-LAUGHS += "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+LAUGHS += "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -19,10 +24,20 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_numbers_as_people_write_them():
-    config = config_in("BATCH_SIZE: 2.0e+3\nSONG_L2: 1e-3\nHIDE_WORDS: 1\nTRAIN_STEPS_PER_SAVE: 1_000_000\n", "c.yaml")
-    assert (config.BATCH_SIZE, config.SONG_L2, config.HIDE_WORDS, config.TRAIN_STEPS_PER_SAVE) == (2000, 0.001, 1.0, 10**6)
+    config = config_in(
+        "BATCH_SIZE: 2.0e+3\nSONG_L2: 1e-3\nHIDE_WORDS: 1\nTRAIN_STEPS_PER_SAVE: 1_000_000\n",
+        "c.yaml",
+    )
+    assert (config.BATCH_SIZE, config.SONG_L2, config.HIDE_WORDS, config.TRAIN_STEPS_PER_SAVE) == (
+        2000,
+        0.001,
+        1.0,
+        10**6,
+    )
     assert type(config.HIDE_WORDS) is float
-    assert config_in("", "c.yaml") == config_in("# nothing\n", "c.yaml") == config_in("{}", "c.yaml")
+    assert (
+        config_in("", "c.yaml") == config_in("# nothing\n", "c.yaml") == config_in("{}", "c.yaml")
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +69,10 @@ def test_numbers_as_people_write_them():
         ("FRAMES_ON_DEVICE_GB: .inf\n", "FRAMES_ON_DEVICE_GB is inf"),
         ("BATCH_SIZE: .inf\n", "BATCH_SIZE is inf, expected a whole number"),
         (f"BATCH_SIZE: {'9' * 5000}\n", "value of 'BATCH_SIZE' is not readable"),
-        (f"BATCH_SIZE: 0x{'f' * 50000}\n", "BATCH_SIZE is a int too long to be shown, expected at most"),
+        (
+            f"BATCH_SIZE: 0x{'f' * 50000}\n",
+            "BATCH_SIZE is a int too long to be shown, expected at most",
+        ),
         (f"SONG_L2: {'9' * 400}\n", "SONG_L2 is 9+.*expected a finite number"),
         (f"HIDDEN_SIZE: {10**12}\n", "HIDDEN_SIZE is 1000000000000, expected at most 65536"),
         ("SONG_L2: 1\nSONG_L2: 2\n", "'SONG_L2' is given twice"),
@@ -86,7 +104,9 @@ def test_hostile_files_are_one_line_at_once(tmp_path, text, message):
     assert time.monotonic() - began < 5 and len(str(error.value)) < 1000
 
 
-@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.type in (int, float)])
+@pytest.mark.parametrize(
+    "name", [name for name, field in FIELDS.items() if field.type in (int, float)]
+)
 def test_every_number_has_bounds(name):
     for value in (".inf", "-.inf", ".nan", "1e400", "-1", "9" * 4000, f"1{'0' * 30}"):
         with pytest.raises(InputError, match=name):
@@ -112,7 +132,15 @@ def test_a_script_says_it_in_one_line(tmp_path):
     (tmp_path / "tree" / "a.npy").touch()
     for text in (LAUGHS, "SONG_L2: .inf\n", "[" * 3000):
         (tmp_path / "c.yaml").write_text(text)
-        done = run_script("spectrogram_doc2vec.py", tmp_path / "tree", tmp_path / "run", f"--config={tmp_path / 'c.yaml'}", check=False)
-        assert done.returncode == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith(f"error: {tmp_path / 'c.yaml'}")
-
-
+        done = run_script(
+            "spectrogram_doc2vec.py",
+            tmp_path / "tree",
+            tmp_path / "run",
+            f"--config={tmp_path / 'c.yaml'}",
+            check=False,
+        )
+        assert (
+            done.returncode == 1
+            and done.stderr.count("\n") == 1
+            and done.stderr.startswith(f"error: {tmp_path / 'c.yaml'}")
+        )

@@ -1,4 +1,7 @@
-"""The walk through the README on a few synthesized pieces, one song followed through every file; then the demo and its set-up."""
+"""The walk through the README on a few synthesized pieces, one song followed through
+every file; then the demo and its set-up.
+"""
+
 import csv
 import json
 import os
@@ -35,7 +38,13 @@ def walk(tmp_path_factory, run_script):
     here.mkdir()
     music, vectors, outs = here / "music", here / "vectors", here / "outs"
     config = here / "tiny.yaml"
-    config.write_text(re.sub(r"TRAIN_STEPS_PER_SAVE.*\n", ONE_EPOCH, (REPO / "configs" / "small_train.yaml").read_text(encoding="utf-8")))
+    config.write_text(
+        re.sub(
+            r"TRAIN_STEPS_PER_SAVE.*\n",
+            ONE_EPOCH,
+            (REPO / "configs" / "small_train.yaml").read_text(encoding="utf-8"),
+        )
+    )
     printed = {}
 
     def stage(script, *args):
@@ -44,11 +53,37 @@ def walk(tmp_path_factory, run_script):
     stage("make_example_music.py", music, "--styles", 3, "--pieces", 5, "--seconds", 8)
     stage("spectrify_all.py", f"{music}/", f"{vectors}/", f"--config={config}")
     stage("spectrogram_doc2vec.py", vectors, outs, f"--config={config}", "--epochs", 1)
-    stage("calc_all_vecs.py", vectors, outs, here / "words", "--song-vectors", here / "words" / "songs.npy", "--song-only")
+    stage(
+        "calc_all_vecs.py",
+        vectors,
+        outs,
+        here / "words",
+        "--song-vectors",
+        here / "words" / "songs.npy",
+        "--song-only",
+    )
     inputs = (music / "labels.csv", outs / "music_list.txt", outs / "vector_at_1.npy")
-    stage("process_results/logistic_regress.py", *inputs, "--label", "genre", "--report", here / "report")
-    stage("process_results/sphere_kmeans.py", *inputs, "--centers", 3, "--csv-column", "genre", "--output", here / "sphere_kmeans.png")
-    stage("static_web_viewer/display_vector_data.py", outs, music, music / "labels.csv", here / "map")
+    stage(
+        "process_results/logistic_regress.py",
+        *inputs,
+        "--label",
+        "genre",
+        "--report",
+        here / "report",
+    )
+    stage(
+        "process_results/sphere_kmeans.py",
+        *inputs,
+        "--centers",
+        3,
+        "--csv-column",
+        "genre",
+        "--output",
+        here / "sphere_kmeans.png",
+    )
+    stage(
+        "static_web_viewer/display_vector_data.py", outs, music, music / "labels.csv", here / "map"
+    )
     return here, printed
 
 
@@ -56,7 +91,12 @@ def walk(tmp_path_factory, run_script):
 def song(walk):
     """The followed song: its row of labels, found by its line in the music list."""
     here, _ = walk
-    name = (here / "outs" / "music_list.txt").read_text(encoding="utf-8").splitlines()[ROW].removesuffix(".npy")
+    name = (
+        (here / "outs" / "music_list.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()[ROW]
+        .removesuffix(".npy")
+    )
     (row,) = [row for row in rows_of(here / "music" / "labels.csv") if row["filename"] == name]
     return row
 
@@ -69,7 +109,11 @@ def test_its_log_mel_is_as_long_as_its_sound(walk, song):
     n_samples = len(sound) * config.SAMPLERATE / rate
     assert log_mel.dtype == np.float32 and log_mel.shape[1] == config.NUM_MEL_BINS
     assert abs(len(log_mel) - ((n_samples - config.FFT_SIZE) // config.hop + 1)) <= 1
-    loud = np.interp(np.linspace(0, 1, len(log_mel)), np.linspace(0, 1, len(sound)), np.convolve(np.abs(sound).mean(1), np.ones(800), "same"))
+    loud = np.interp(
+        np.linspace(0, 1, len(log_mel)),
+        np.linspace(0, 1, len(sound)),
+        np.convolve(np.abs(sound).mean(1), np.ones(800), "same"),
+    )
     assert np.corrcoef(loud, np.exp(log_mel).sum(1))[0, 1] > 0.5  # of this sound, not of another
 
 
@@ -88,7 +132,10 @@ def test_its_vector_is_its_song_vector_and_the_mean_of_its_word_vectors(walk, so
 
 def test_its_label_is_the_one_that_is_predicted_against(walk, song):
     here, _ = walk
-    predictions = {row["filename"].removesuffix(".npy"): row for row in rows_of(here / "report" / "predictions.csv")}
+    predictions = {
+        row["filename"].removesuffix(".npy"): row
+        for row in rows_of(here / "report" / "predictions.csv")
+    }
     assert len(predictions) == 15
     assert song["genre"] in predictions[song["filename"]].values()
 
@@ -107,8 +154,14 @@ def test_the_map_holds_it_in_its_row_with_its_sound(walk, song):
     songs = json.loads(text.split(", ", 1)[1].rsplit(");", 1)[0])
     assert songs["names"][ROW] == song["filename"]
     assert len(np.load(data_of(here / "map") / "positions.npy", allow_pickle=False)) == 15
-    copies = [path for path in (here / "map" / "audio").rglob("*") if path.name == Path(song["filename"]).name]
-    assert (here / "music" / song["filename"]).read_bytes() in [path.read_bytes() for path in copies]
+    copies = [
+        path
+        for path in (here / "map" / "audio").rglob("*")
+        if path.name == Path(song["filename"]).name
+    ]
+    assert (here / "music" / song["filename"]).read_bytes() in [
+        path.read_bytes() for path in copies
+    ]
 
 
 def test_each_stage_says_what_comes_next(walk):
@@ -124,26 +177,36 @@ def test_each_stage_says_what_comes_next(walk):
     for script, next_one in following.items():
         (line,) = re.findall(r"^next: (.*)$", printed[script], re.M)
         assert next_one in line
-        assert str(here).replace(" ", "' '") in line or f"'{here}" in line  # quoted: the folder has a space in its name
+        # quoted: the folder has a space in its name
+        assert str(here).replace(" ", "' '") in line or f"'{here}" in line
 
 
 # ---- the demo ----
 
 
-EVERY_LINE = "import demo_stages, runpy; demo_stages.PIPE_SECONDS = 0; runpy.run_path(sys.argv[0], run_name='__main__')"
+EVERY_LINE = (
+    "import demo_stages, runpy; demo_stages.PIPE_SECONDS = 0; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
 
 
 @pytest.fixture(scope="module")
 def demo(audio_folder, labels_csv, tmp_path_factory, run_script):
-    """The demo on a person's own folder, first without and then with labels: both CompletedProcess, and where it wrote.
+    """The demo on a person's own folder, first without and then with labels: both
+    CompletedProcess, and where it wrote.
 
     The first shows every progress, not only now and then.
     """
     out = tmp_path_factory.mktemp("demos")
     arguments = list(map(str, (f"{audio_folder}/", "--max-minutes", 0.4, "--out", out)))
     script = str(REPO / "tools" / "demo.py")
-    code = f"import sys; sys.argv = {[script, *arguments]!r}; sys.path.insert(0, {str(REPO / 'tools')!r}); import _repo_root; {EVERY_LINE}"
-    first = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=600)
+    code = (
+        f"import sys; sys.argv = {[script, *arguments]!r}; "
+        f"sys.path.insert(0, {str(REPO / 'tools')!r}); import _repo_root; {EVERY_LINE}"
+    )
+    first = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=600
+    )
     assert first.returncode == 0, first.stderr
     (out / folder_of_demo(out).name / ".sound-eval.jsonl").unlink()  # a former version wrote none
     second = run_script("tools/demo.py", *arguments, "--labels", labels_csv)
@@ -157,21 +220,33 @@ def folder_of_demo(out):
 
 def test_the_demo_shows_a_line_for_each_stage_and_no_more(demo):
     first, second, _ = demo
-    stages = (("labels", "log-mel", "training", "classifier", "clusters", "map"), ("log-mel", "training", "classifier", "clusters", "map"))
+    stages = (
+        ("labels", "log-mel", "training", "classifier", "clusters", "map"),
+        ("log-mel", "training", "classifier", "clusters", "map"),
+    )
     for done, names in zip((first, second), stages, strict=True):
         lines = done.stdout.split("\n\n")[0].splitlines()
-        assert [line.split()[:2] for line in lines] == [[f"{i}/{len(names)}", name] for i, name in enumerate(names, 1)]
+        assert [line.split()[:2] for line in lines] == [
+            [f"{i}/{len(names)}", name] for i, name in enumerate(names, 1)
+        ]
         assert all(re.search(r", \d+ s$", line) for line in lines)
         assert "next:" not in done.stdout + done.stderr
-    assert "log-mel      24 songs, 0.05 h of audio" in first.stdout and "log-mel      24 songs, nothing new" in second.stdout
-    assert "labels       24 files, 2 values of 'folder'" in first.stdout and "3 values of 'genre'" in second.stdout
+    assert (
+        "log-mel      24 songs, 0.05 h of audio" in first.stdout
+        and "log-mel      24 songs, nothing new" in second.stdout
+    )
+    assert (
+        "labels       24 files, 2 values of 'folder'" in first.stdout
+        and "3 values of 'genre'" in second.stdout
+    )
 
 
 def test_the_demo_ends_with_the_results_and_the_map(demo):
     for done in demo[:2]:
         *_, results, last = done.stdout.split("\n\n")
         assert [line.split("   ")[0] for line in results.splitlines()] == [
-            "accuracy on held-out songs", "clusters agree with labels", "songs to be heard", "trust of the map",
+            "accuracy on held-out songs", "clusters agree with labels", "songs to be heard",
+            "trust of the map",
         ]  # fmt: skip
         page = Path(last.splitlines()[-1])
         assert page.name == "index.html" and page.is_file()
@@ -180,8 +255,14 @@ def test_the_demo_ends_with_the_results_and_the_map(demo):
 def test_the_results_are_those_of_the_scripts(demo):
     _, second, out = demo
     folder = folder_of_demo(out)
-    scores = {result["name"]: result["scores"] for result in json.loads((folder / "report" / "report.json").read_text())["results"]}
-    shown = re.search(r"held-out songs +(\S+) by genre; chance (\S+), log-mel mean \+ deviation (\S+)\n", second.stdout).groups()
+    scores = {
+        result["name"]: result["scores"]
+        for result in json.loads((folder / "report" / "report.json").read_text())["results"]
+    }
+    shown = re.search(
+        r"held-out songs +(\S+) by genre; chance (\S+), log-mel mean \+ deviation (\S+)\n",
+        second.stdout,
+    ).groups()
     names = ("song vectors", "chance", "log-mel mean + deviation")
     assert shown == tuple(f"{scores[name]['accuracy']:.3f}" for name in names)
     ours, random = re.search(r"NMI (\S+); (\S+) at random", second.stdout).groups()
@@ -198,7 +279,9 @@ def test_the_log_has_what_the_scripts_printed_and_is_named(demo):
     log = path.read_text(encoding="utf-8")
     scripts = re.findall(r"^\$ python (\S+)", log, re.M)
     assert scripts[0] == "process_results/labels_from_tags.py" and len(scripts) == 11
-    assert "label 'folder': 2 values, 24 songs" in log and "label 'genre': 3 values, 24 songs" in log
+    assert (
+        "label 'folder': 2 values, 24 songs" in log and "label 'genre': 3 values, 24 songs" in log
+    )
     assert "skipped 0" in log and "done 0, skipped 24" in log and "next: " in log
 
 
@@ -207,7 +290,10 @@ def test_the_bar_of_the_demo_moves_within_every_stage(demo):
     lines = re.findall(r"^(\d+) % of all, (\d)/6 (\S+?)(?:: (.*))?$", first.stderr, re.M)
     shares = [int(share) for share, *_ in lines]
     assert shares[0] == 0 and shares[-1] == 100 and shares == sorted(shares)
-    stages = {name: {what.split(",")[0] for _, _, stage, what in lines if stage == name} for name in ("labels", "log-mel", "classifier", "map")}
+    stages = {
+        name: {what.split(",")[0] for _, _, stage, what in lines if stage == name}
+        for name in ("labels", "log-mel", "classifier", "map")
+    }
     assert stages["labels"] >= {"reading tags"}
     assert any("h of audio" in what for what in stages["log-mel"])
     assert stages["classifier"] >= {"reading log-mel", "vectors from random weights", "classifying"}
@@ -221,13 +307,18 @@ def test_the_demo_goes_on_in_a_folder_of_a_former_version_and_keeps_what_it_does
         kept = folder / name.replace(".", ".kept.")
         assert (folder / name).is_file() and kept.is_file()
         assert f"{name}: is not as this version made it; kept as {kept.name}" in demo[1].stderr
-    assert "genre" not in rows_of(folder / "sphere_kmeans.kept.csv")[0] or rows_of(folder / "sphere_kmeans.kept.csv")[0]["genre"] == ""
+    assert (
+        "genre" not in rows_of(folder / "sphere_kmeans.kept.csv")[0]
+        or rows_of(folder / "sphere_kmeans.kept.csv")[0]["genre"] == ""
+    )
 
 
 def test_the_demo_goes_on_where_it_stopped(demo):
     _, second, out = demo
     outs = folder_of_demo(out) / "outs"
-    epochs = sorted(int(path.stem.removeprefix("vector_at_")) for path in outs.glob("vector_at_*.npy"))
+    epochs = sorted(
+        int(path.stem.removeprefix("vector_at_")) for path in outs.glob("vector_at_*.npy")
+    )
     assert len(epochs) >= 2 and epochs[-1] == int((outs / "epoc_num.txt").read_text())
     assert re.search(r"training +\d+ epochs? more, cost", second.stdout)
 
@@ -238,22 +329,56 @@ def test_files_that_failed_and_errors_are_shown(audio_folder, tmp_path, run_scri
     shutil.copy(sorted(audio_folder.rglob("*.wav"))[0], music / "one.wav")
     (music / "broken.mp3").write_bytes(b"no sound " * 100)
     (tmp_path / "labels.csv").write_text("filename,genre\none.wav,folk\n")
-    done = run_script("tools/demo.py", music, "--labels", tmp_path / "labels.csv", "--out", tmp_path / "demo", check=False)
+    done = run_script(
+        "tools/demo.py",
+        music,
+        "--labels",
+        tmp_path / "labels.csv",
+        "--out",
+        tmp_path / "demo",
+        check=False,
+    )
     log = folder_of_demo(tmp_path / "demo") / "log.txt"
     assert done.returncode == 1
     assert re.search(r"^1/5 log-mel +1 songs, .*, 1 FAILED, ", done.stdout)
-    assert "\nwarning: 1 files failed; " in f"\n{done.stderr}" and "failures.csv says why" in done.stderr
+    assert (
+        "\nwarning: 1 files failed; " in f"\n{done.stderr}"
+        and "failures.csv says why" in done.stderr
+    )
     assert "holds one song only" in done.stderr  # the trainer's own error line
-    assert done.stderr.endswith(f"error: spectrogram_doc2vec.py stopped with exit status 1; all that it printed is in {log}\n")
+    assert done.stderr.endswith(
+        "error: spectrogram_doc2vec.py stopped with exit status 1; "
+        f"all that it printed is in {log}\n"
+    )
     assert "holds one song only" in log.read_text()
 
 
-@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False)])
+@pytest.mark.parametrize(
+    ("number", "to_all"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False)]
+)
 def test_an_interrupted_demo_keeps_what_is_done(audio_folder, labels_csv, tmp_path, number, to_all):
-    command = [sys.executable, REPO / "tools" / "demo.py", audio_folder, "--labels", labels_csv, "--max-minutes", 5, "--out", tmp_path]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    command = [
+        sys.executable,
+        REPO / "tools" / "demo.py",
+        audio_folder,
+        "--labels",
+        labels_csv,
+        "--max-minutes",
+        5,
+        "--out",
+        tmp_path,
+    ]
+    options = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "start_new_session": True,
+    }
     process = subprocess.Popen(list(map(str, command)), **options)
-    while not list(tmp_path.glob("*/log.txt")) or "24 songs, " not in folder_of_demo(tmp_path).joinpath("log.txt").read_text():
+    while (
+        not list(tmp_path.glob("*/log.txt"))
+        or "24 songs, " not in folder_of_demo(tmp_path).joinpath("log.txt").read_text()
+    ):
         assert process.poll() is None
         time.sleep(0.1)
     while not re.search("rows/s", folder_of_demo(tmp_path).joinpath("log.txt").read_text()):
@@ -263,9 +388,14 @@ def test_an_interrupted_demo_keeps_what_is_done(audio_folder, labels_csv, tmp_pa
     messages = process.communicate(timeout=120)[1]
     assert process.returncode == 130
     assert "stopping; once more to stop at once\n" in messages
-    assert messages.endswith("stopped at 2/5 training; what is done is kept, and the same command goes on from there\ninterrupted\n")
+    assert messages.endswith(
+        "stopped at 2/5 training; what is done is kept, and the same command goes on from there\n"
+        "interrupted\n"
+    )
     outs = folder_of_demo(tmp_path) / "outs"
-    assert np.load(outs / f"vector_at_{(outs / 'epoc_num.txt').read_text().strip()}.npy", allow_pickle=False).shape == (24, 80)
+    assert np.load(
+        outs / f"vector_at_{(outs / 'epoc_num.txt').read_text().strip()}.npy", allow_pickle=False
+    ).shape == (24, 80)
 
 
 def test_demos_of_folders_with_one_name_do_not_meet(tmp_path, monkeypatch):
@@ -275,10 +405,19 @@ def test_demos_of_folders_with_one_name_do_not_meet(tmp_path, monkeypatch):
     assert one != other and one.name.startswith("Music-") and other.name.startswith("Music-")
 
 
-@pytest.mark.parametrize("arguments", [("no such folder",), (".", "--labels", "no such.csv"), (".", "--labels", "labels.csv", "--label", "mood")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no such folder",),
+        (".", "--labels", "no such.csv"),
+        (".", "--labels", "labels.csv", "--label", "mood"),
+    ],
+)
 def test_the_demo_refuses_before_it_begins(arguments, tmp_path, run_script):
     (tmp_path / "labels.csv").write_text("filename,genre\na.wav,folk\n")
-    done = run_script("tools/demo.py", *arguments, "--out", tmp_path / "demo", cwd=tmp_path, check=False)
+    done = run_script(
+        "tools/demo.py", *arguments, "--out", tmp_path / "demo", cwd=tmp_path, check=False
+    )
     assert done.returncode == 1
     assert re.fullmatch(r"error: [^\n]+\n", done.stderr)
     assert not (tmp_path / "demo").exists()
@@ -294,7 +433,9 @@ def write_program(path, text):
 
 @pytest.fixture
 def programs(tmp_path):
-    """A PATH with nothing but `sh`, `env` and what a test puts there, and a way to run the installer on it."""
+    """A PATH with nothing but `sh`, `env` and what a test puts there, and a way to run
+    the installer on it.
+    """
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("sh", "env", "cat", "chmod", "mktemp", "rm"):
@@ -302,7 +443,9 @@ def programs(tmp_path):
 
     def install(*names):
         command = ["/bin/sh", str(REPO / "tools" / "install_programs.sh"), *names]
-        return subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, text=True, timeout=30)
+        return subprocess.run(
+            command, env={"PATH": str(folder)}, capture_output=True, text=True, timeout=30
+        )
 
     return folder, install
 
@@ -328,11 +471,16 @@ def test_root_installs_through_apt_get(programs):
     write_program(folder / "id", "echo 0")
     called = folder / "called"
     making = f'if [ "$1" = install ]; then cat /dev/null > {folder}/sox; chmod 755 {folder}/sox; fi'
-    write_program(folder / "apt-get", f'echo "apt-get $*" >> {called}; echo "Get:1 http://long"; {making}')
+    write_program(
+        folder / "apt-get", f'echo "apt-get $*" >> {called}; echo "Get:1 http://long"; {making}'
+    )
     done = install("sox")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "missing: sox\n"  # not what apt-get says
-    assert re.findall(r"^apt-get (update|install).*$", called.read_text(), re.M) == ["update", "install"]
+    assert re.findall(r"^apt-get (update|install).*$", called.read_text(), re.M) == [
+        "update",
+        "install",
+    ]
 
 
 def test_what_apt_get_says_of_an_error_is_shown(programs):
@@ -356,7 +504,9 @@ def test_make_hands_paths_to_the_demo_as_they_are(tmp_path):
     for name in ("Makefile", "requirements.txt"):
         shutil.copy(REPO / name, tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    write_program(tmp_path / ".venv" / "bin" / "python", 'for argument in "$@"; do echo "<$argument>"; done')
+    write_program(
+        tmp_path / ".venv" / "bin" / "python", 'for argument in "$@"; do echo "<$argument>"; done'
+    )
     (tmp_path / ".venv" / "installed").touch()
     later = (tmp_path / "requirements.txt").stat().st_mtime + 10
     os.utime(tmp_path / ".venv" / "installed", (later, later))
@@ -364,10 +514,24 @@ def test_make_hands_paths_to_the_demo_as_they_are(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     arguments = re.findall(r"^<(.*)>$", done.stdout, re.M)
-    assert arguments == ["tools/demo.py", "--max-minutes", "1", "--labels", "a b.csv", "--label", "", "--", "/my music/it's ü"]
+    assert arguments == [
+        "tools/demo.py",
+        "--max-minutes",
+        "1",
+        "--labels",
+        "a b.csv",
+        "--label",
+        "",
+        "--",
+        "/my music/it's ü",
+    ]
 
 
 def test_ci_runs_the_tests():
     text = (REPO / ".ci" / "run").read_text()
-    assert os.access(REPO / ".ci" / "run", os.X_OK) and "make test" in text and "set -euo pipefail" in text
+    assert (
+        os.access(REPO / ".ci" / "run", os.X_OK)
+        and "make test" in text
+        and "set -euo pipefail" in text
+    )
     assert sys.version_info >= (3, 10)

@@ -1,7 +1,7 @@
 """The commands that --help and README show, and those that come next, typed as they stand.
 
-Under a heading `example, on your own files:` a help text may show what the other examples do
-not make; all else is run, in a copy of the checkout.
+Under a heading `example, on your own files:` a help text may show what the other
+examples do not make; all else is run, in a copy of the checkout.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""The house rules that can be read off the files: imports, help texts, what README and configs promise."""
+"""The house rules that can be read off the files:
+imports, help texts, what README and configs promise.
+"""
+
 import ast
 import importlib.metadata
 import re
@@ -15,12 +18,25 @@ from sound_eval.config import FIELDS, LEGACY_KEYS, read_config
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "sound_eval"
-MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    str(path.relative_to(PACKAGE).with_suffix(""))
+    for path in PACKAGE.rglob("*.py")
+    if path.stem != "__init__"
+)
 WITH_TENSORFLOW = {"model/pairs", "model/network", "model/devices", "model/training", "model/board"}
 MOST_IN_A_ROOM = 12
 FOLDERS = (".", "process_results", "static_web_viewer", "tools", "benchmarks")
-SOURCES = sorted([*PACKAGE.rglob("*.py"), *(path for folder in (*FOLDERS, "example_music") for path in (REPO / folder).glob("*.py"))])
-SCRIPTS = sorted(str(path.relative_to(REPO)) for path in SOURCES if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))
+SOURCES = sorted(
+    [
+        *PACKAGE.rglob("*.py"),
+        *(path for folder in (*FOLDERS, "example_music") for path in (REPO / folder).glob("*.py")),
+    ]
+)
+SCRIPTS = sorted(
+    str(path.relative_to(REPO))
+    for path in SOURCES
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+)
 USER_SCRIPTS = [name for name in SCRIPTS if not name.startswith("benchmarks")]
 CONTRACT = {
     "spectrify_all.py",
@@ -54,7 +70,9 @@ def package_imports(path):
 
 def order_of_modules():
     """The list in CONTRIBUTING.md, first to last, as `room/module`."""
-    block = re.search(r"```rooms\n(.*?)```", (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
+    block = re.search(
+        r"```rooms\n(.*?)```", (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.S
+    )
     room = None
     for line in block[1].splitlines():
         name = line.split()[0]
@@ -92,7 +110,11 @@ def test_only_the_trainer_imports_tensorflow(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPO)))
 def test_nothing_imports_a_script(path):
-    imported = {name for module, names in imports(path) for name in (module, *(f"{module}.{name}" for name in names))}
+    imported = {
+        name
+        for module, names in imports(path)
+        for name in (module, *(f"{module}.{name}" for name in names))
+    }
     beside = {Path(name).stem for name in SCRIPTS if (REPO / name).parent == path.parent}
     scripts = beside | {name.removesuffix(".py").replace("/", ".") for name in SCRIPTS}
     assert not imported & scripts
@@ -105,8 +127,14 @@ def test_packages_are_empty_at_the_top():
 
 
 def third_party(paths):
-    """Top-level packages that the files import and that are neither Python's nor the project's own."""
-    own = {"sound_eval", "example_music", "conftest"} | {path.stem for path in SOURCES} | {path.stem for path in (REPO / "tests").rglob("*.py")}
+    """Top-level packages that the files import and that are neither Python's nor
+    the project's own.
+    """
+    own = (
+        {"sound_eval", "example_music", "conftest"}
+        | {path.stem for path in SOURCES}
+        | {path.stem for path in (REPO / "tests").rglob("*.py")}
+    )
     roots = {name.split(".")[0] for path in paths for name, _ in imports(path)}
     return roots - own - sys.stdlib_module_names
 
@@ -118,16 +146,30 @@ def normal(distribution):
 
 def required(*files):
     """Distributions that requirements files name, normalised."""
-    lines = [line for file in files for line in (REPO / file).read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for file in files
+        for line in (REPO / file).read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     return {normal(re.match(r"[\w-]+", line)[0]) for line in lines}
 
 
 def test_requirements_name_every_package_that_is_imported():
     distributions = importlib.metadata.packages_distributions()
-    wanted = third_party([*(path for path in SOURCES if path.parent.name != "benchmarks"), *(REPO / "tests").rglob("*.py")])
+    wanted = third_party(
+        [
+            *(path for path in SOURCES if path.parent.name != "benchmarks"),
+            *(REPO / "tests").rglob("*.py"),
+        ]
+    )
     assert {"numpy", "yaml", "pytest"} <= wanted
     named = required("requirements.txt", "requirements-dev.txt")
-    assert not {root for root in wanted if not {normal(name) for name in distributions.get(root, [root])} & named}
+    assert not {
+        root
+        for root in wanted
+        if not {normal(name) for name in distributions.get(root, [root])} & named
+    }
 
 
 def test_arrays_are_read_without_pickle():
@@ -139,7 +181,11 @@ def test_arrays_are_read_without_pickle():
         for keyword in [{keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}]
     ]
     assert calls
-    assert not [call for call in calls if call[2].get("allow_pickle") != "False" and "mmap_mode" not in call[2]]  # a map cannot be unpickled
+    assert not [
+        call
+        for call in calls
+        if call[2].get("allow_pickle") != "False" and "mmap_mode" not in call[2]
+    ]  # a map cannot be unpickled
 
 
 # ---- scripts ----
@@ -147,14 +193,24 @@ def test_arrays_are_read_without_pickle():
 
 @pytest.fixture(scope="session")
 def help_text():
-    """--help of a script, run from another directory, with the modules that it loaded on the way; each script once."""
+    """--help of a script, run from another directory, with the modules that it loaded
+    on the way; each script once.
+    """
     texts = {}
-    probe = "import runpy, sys\ntry: runpy.run_path(sys.argv[0], run_name='__main__')\nfinally: print('LOADED', *sys.modules)"
+    probe = (
+        "import runpy, sys\ntry: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally: print('LOADED', *sys.modules)"
+    )
 
     def get(name):
         if name not in texts:
-            code = f"import sys; sys.argv = [{str(REPO / name)!r}, '--help']; sys.path.insert(0, {str((REPO / name).parent)!r})\n{probe}"
-            done = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=60)
+            code = (
+                f"import sys; sys.argv = [{str(REPO / name)!r}, '--help']; "
+                f"sys.path.insert(0, {str((REPO / name).parent)!r})\n{probe}"
+            )
+            done = subprocess.run(
+                [sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=60
+            )
             assert done.returncode == 0, done.stderr
             texts[name] = done.stdout.split("LOADED ")
         return texts[name]
@@ -175,15 +231,23 @@ def test_help_has_an_example_and_loads_no_tensorflow(name, help_text):
 
 @pytest.mark.parametrize("name", USER_SCRIPTS)
 def test_readme_names_every_option(name, help_text):
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", help_text(name)[0].split("example", 1)[0])) - {"--help"}
-    assert not {option for option in options if not re.search(rf"{re.escape(option)}(?![\w-])", README)}
+    options = set(
+        re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", help_text(name)[0].split("example", 1)[0])
+    ) - {"--help"}
+    assert not {
+        option for option in options if not re.search(rf"{re.escape(option)}(?![\w-])", README)
+    }
 
 
-@pytest.mark.parametrize("name", sorted({*USER_SCRIPTS} - {"make_example_music.py"}))  # whose only folder is made where it is missing
+@pytest.mark.parametrize(
+    "name", sorted({*USER_SCRIPTS} - {"make_example_music.py"})
+)  # whose only folder is made where it is missing
 def test_a_missing_folder_is_one_line_and_no_traceback(name, help_text, run_script, tmp_path):
     positional = help_text(name)[0].split("positional arguments:")[-1].split("options:")[0]
     n_arguments = len(re.findall(r"^  \S+", positional, re.M))
-    done = run_script(name, *[tmp_path / f"no such thing {i}" for i in range(n_arguments)], check=False)
+    done = run_script(
+        name, *[tmp_path / f"no such thing {i}" for i in range(n_arguments)], check=False
+    )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert re.search(r"(^|\n)(\S+: )?error: [^\n]+\n?$", done.stderr), done.stderr
@@ -191,8 +255,14 @@ def test_a_missing_folder_is_one_line_and_no_traceback(name, help_text, run_scri
 
 @pytest.mark.parametrize("path", SCRIPTS)
 def test_scripts_take_ctrl_c_over_before_anything_else(path):
-    first = next(node for node in ast.parse((REPO / path).read_text(encoding="utf-8")).body if not isinstance(node, ast.Expr))
-    assert ast.unparse(first) == ("import _repo_root" if "/" in path else "import sound_eval.interrupts")
+    first = next(
+        node
+        for node in ast.parse((REPO / path).read_text(encoding="utf-8")).body
+        if not isinstance(node, ast.Expr)
+    )
+    assert ast.unparse(first) == (
+        "import _repo_root" if "/" in path else "import sound_eval.interrupts"
+    )
 
 
 @pytest.mark.parametrize("folder", FOLDERS[1:])
@@ -225,9 +295,15 @@ def test_next_commands_can_be_typed_where_one_is(capsys, monkeypatch, tmp_path):
 
 def local_links(markdown):
     """Targets of links and images that lie in the checkout, without anchors."""
-    targets = re.findall(r"\]\(([^)\s]+)\)|<img[^>]*?src=\"([^\"]+)\"|<source[^>]*?srcset=\"([^\"]+)\"", markdown)
+    targets = re.findall(
+        r"\]\(([^)\s]+)\)|<img[^>]*?src=\"([^\"]+)\"|<source[^>]*?srcset=\"([^\"]+)\"", markdown
+    )
     flat = [next(filter(None, groups)) for groups in targets]
-    return [target.split("#")[0] for target in flat if "://" not in target and not target.startswith("#")]
+    return [
+        target.split("#")[0]
+        for target in flat
+        if "://" not in target and not target.startswith("#")
+    ]
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
@@ -239,21 +315,36 @@ def test_local_links_lead_somewhere(document):
 
 
 def test_readme_names_only_scripts_and_configs_that_exist():
-    named = re.findall(r"python ((?:[\w]+/)?\w+\.py)", README) + re.findall(r"configs/\w+\.yaml", README)
+    named = re.findall(r"python ((?:[\w]+/)?\w+\.py)", README) + re.findall(
+        r"configs/\w+\.yaml", README
+    )
     assert len(named) > 6
     assert not [name for name in named if not (REPO / name).exists()]
 
 
 def test_readme_leaves_no_empty_section():
     parts = re.split(r"^(#+) (.*)$", README, flags=re.M)[1:]
-    sections = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))  # (level, heading, text)
+    # (level, heading, text)
+    sections = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
     following = [level for level, _, _ in sections[1:]] + [""]
     assert len(sections) > 8
-    assert not [heading for (level, heading, text), after in zip(sections, following, strict=True) if not text.strip() and len(after) <= len(level)]
+    assert not [
+        heading
+        for (level, heading, text), after in zip(sections, following, strict=True)
+        if not text.strip() and len(after) <= len(level)
+    ]
 
 
 def test_targets_of_make_in_readme_exist():
-    targets = set(re.findall(r"make ([a-z]+)", README)) & {"demo", "test", "setup", "lint", "bench", "pictures", "clean"}
+    targets = set(re.findall(r"make ([a-z]+)", README)) & {
+        "demo",
+        "test",
+        "setup",
+        "lint",
+        "bench",
+        "pictures",
+        "clean",
+    }
     assert targets >= {"demo", "test"}
     makefile = (REPO / "Makefile").read_text()
     assert not [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)]
@@ -264,7 +355,9 @@ def test_default_config_describes_every_key():
     assert not [name for name in FIELDS if not re.search(rf"^(# )?{name}: .*# \S", text, re.M)]
 
 
-@pytest.mark.parametrize("path", sorted((REPO / "configs").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((REPO / "configs").glob("*.yaml")), ids=lambda path: path.name
+)
 def test_presets_load_and_say_why(path):
     text = path.read_text(encoding="utf-8")
     read_config(path)
@@ -274,10 +367,17 @@ def test_presets_load_and_say_why(path):
 
 def test_presets_of_the_contract_are_there():
     names = {path.name for path in (REPO / "configs").glob("*.yaml")}
-    assert names >= {"default_config.yaml", "small_train.yaml", "agressive_train.yaml", "train_opt.yaml"}
+    assert names >= {
+        "default_config.yaml",
+        "small_train.yaml",
+        "agressive_train.yaml",
+        "train_opt.yaml",
+    }
 
 
-@pytest.mark.parametrize("path", sorted((REPO / "design_diagrams").glob("*.svg")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((REPO / "design_diagrams").glob("*.svg")), ids=lambda path: path.name
+)
 def test_diagrams_are_whole_local_and_have_a_dark_mode(path):
     text = path.read_text(encoding="utf-8")
     assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
@@ -289,6 +389,10 @@ def test_the_page_has_no_remote_address():
     everything = [*(REPO / "static_web_viewer").rglob("*"), *(PACKAGE / "map").glob("*.py")]
     sources = [path for path in everything if path.suffix in (".py", ".js", ".css", ".html")]
     assert {path.suffix for path in sources} >= {".py", ".js", ".css", ".html"}
-    remote = [(path.name, url) for path in sources for url in re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))]
+    remote = [
+        (path.name, url)
+        for path in sources
+        for url in re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))
+    ]
     local = ("http://www.w3.org", "http://127.0.0.1", "http://localhost")
     assert not [(name, url) for name, url in remote if not url.startswith(local)]

@@ -144,16 +144,21 @@ def test_ctrl_c_while_music_is_composed_takes_away_what_is_half_done(tmp_path):
 
 
 def test_a_signal_in_the_last_import_does_not_kill_at_the_end(tmp_path):
-    """The timer that looks again whether the import is over must not go off when Python has put its handler away."""
+    """The timer that looks again whether the import is over must not go off when Python
+    has put its handler away.
+    """
     (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
     text = PROGRAM.format(repo=str(REPO), folder=str(tmp_path), body="pass", at_top="")
-    text = text.partition("def main")[0] + """
+    text = (
+        text.partition("def main")[0]
+        + """
 import atexit
 interrupts.State.working = True
 atexit.register(lambda: print(signal.getitimer(signal.ITIMER_REAL)[0]))  # after the next one
 atexit.register(interrupts.at_the_end)
 import slow_module
 """
+    )
     process = start("-c", text)
     assert process.stdout.readline() == "loading\n"
     process.send_signal(signal.SIGINT)

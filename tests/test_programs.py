@@ -10,13 +10,15 @@ import pytest
 from sound_eval import programs
 
 REPO = Path(__file__).resolve().parent.parent
-SUFFIXES = "mp3 wav flac ogg opus m4a wma wv ac3 webm mka mp2 tta aiff caf w64 au mov dts".split()  # noqa: SIM905
+SUFFIXES = ("mp3 wav flac ogg opus m4a wma wv ac3 webm mka mp2 tta aiff caf w64 au mov dts").split()  # noqa: SIM905
 PROBE = ["ffprobe", "-v", "error", "-show_entries", "format=format_name", "-of", "csv=p=0"]
 
 
 def make(path, *options):
     sine = ["-f", "lavfi", "-i", "sine=440:duration=2"]
-    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", *sine, *options, str(path)], check=True)
+    subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-y", *sine, *options, str(path)], check=True
+    )
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -37,13 +39,18 @@ def playlist(tmp_path, kind):
     elif kind == "concat":
         path.write_text(f"ffconcat version 1.0\nfile {tmp_path}/secret.wav\n")
     else:
-        path.write_text("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n")
+        path.write_text(
+            "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n"
+            "m=audio 5004 RTP/AVP 0\n"
+        )
     return path
 
 
 @pytest.mark.parametrize("kind", ["hls", "concat", "sdp"])
 def test_lists_of_other_files_and_addresses_are_not_opened(tmp_path, kind):
-    status, output, messages = programs.run([*PROBE, *programs.input_of(playlist(tmp_path, kind))], idle_seconds=10)
+    status, output, messages = programs.run(
+        [*PROBE, *programs.input_of(playlist(tmp_path, kind))], idle_seconds=10
+    )
     assert status != 0
     assert output == ""
     assert "which is no recording" in messages
@@ -51,10 +58,27 @@ def test_lists_of_other_files_and_addresses_are_not_opened(tmp_path, kind):
 
 
 def test_the_white_list_holds_only_formats_that_ffmpeg_has_or_had():
-    names = subprocess.run(["ffmpeg", "-hide_banner", "-demuxers"], capture_output=True, text=True, check=True).stdout
-    known = {name for line in names.splitlines() if line.startswith(" D") for name in line.split()[1].split(",")}
+    names = subprocess.run(
+        ["ffmpeg", "-hide_banner", "-demuxers"], capture_output=True, text=True, check=True
+    ).stdout
+    known = {
+        name
+        for line in names.splitlines()
+        if line.startswith(" D")
+        for name in line.split()[1].split(",")
+    }
     assert len(known & set(programs.FORMATS)) > 60
-    assert not {"hls", "concat", "dash", "sdp", "rtsp", "image2", "lavfi", "imf", "webm_dash_manifest"} & set(programs.FORMATS)
+    assert not {
+        "hls",
+        "concat",
+        "dash",
+        "sdp",
+        "rtsp",
+        "image2",
+        "lavfi",
+        "imf",
+        "webm_dash_manifest",
+    } & set(programs.FORMATS)
 
 
 def test_a_program_that_stands_still_is_ended():
@@ -97,8 +121,12 @@ def gone(pid, seconds=20):
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has no parent-death signal")
 def test_a_program_ends_with_us_however_that_happens():
     command = ["sh", "-c", "echo $$ >&2; exec sleep 600"]
-    code = f"import sys; from sound_eval import programs; programs.start({command}, sys.stderr).wait()"
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=REPO, stderr=subprocess.PIPE, text=True)
+    code = (
+        f"import sys; from sound_eval import programs; programs.start({command}, sys.stderr).wait()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=REPO, stderr=subprocess.PIPE, text=True
+    )
     child = int(parent.stderr.readline())
     os.kill(child, 0)
     parent.send_signal(signal.SIGKILL)

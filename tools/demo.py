@@ -1,9 +1,9 @@
 """Run every stage on a folder of music: log-mel, training, scores beside chance, map.
 
-Without a folder, on synthesized music. Everything goes to a folder of its own under `demo/`,
-named after the music's folder and its whole path, so that two demos never mix. A second run
-on the same folder takes up what the first left: only new songs are decoded, and the training
-goes on. All that the scripts print is in `log.txt` there.
+Without a folder, on synthesized music. Everything goes to a folder of its own under
+`demo/`, named after the music's folder and its whole path, so that two demos never mix.
+A second run on the same folder takes up what the first left: only new songs are
+decoded, and the training goes on. All that the scripts print is in `log.txt` there.
 """
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
@@ -209,7 +209,9 @@ class Demo:
     def classify(self):
         """Held-out accuracy beside chance and trivial features."""
         if not self.scorable()[0]:
-            few = f"fewer than two values of {self.label!r} are in {FEWEST_OF_A_LABEL} songs or more"
+            few = (
+                f"fewer than two values of {self.label!r} are in {FEWEST_OF_A_LABEL} songs or more"
+            )
             return f"left out: {few}"
         report = self.folder / "report"
         options = ("--label", self.label, "--vectors-dir", self.vectors, "--report", report)
@@ -248,7 +250,9 @@ class Demo:
             r": (\d+) songs, (\d+) to be heard, (.*) in all", printed
         ).groups()
         trusted, beside = re.search(
-            r": ([\d.]+) % of the neighbours on the map are .*?(?: \(PCA: ([\d.]+) %\))?$", printed, re.M
+            r": ([\d.]+) % of the neighbours on the map are .*?(?: \(PCA: ([\d.]+) %\))?$",
+            printed,
+            re.M,
         ).groups()
         self.results["songs to be heard"] = f"{heard} of {songs}"
         self.results["trust of the map"] = (

@@ -2,9 +2,9 @@
 
 Conventions
 -----------
-A stage weighs about as many seconds as it takes on the example music, and moves the bar as
-far as its script says it is (`sound_eval.terminal.PROGRESS_FD`). A script shows several
-progresses, its *parts*, in turn; each counts alike.
+A stage weighs about as many seconds as it takes on the example music, and moves the bar
+as far as its script says it is (`sound_eval.terminal.PROGRESS_FD`). A script shows
+several progresses, its *parts*, in turn; each counts alike.
 A child has a session of its own, so that Ctrl-C comes to it once, from here.
 """
 
@@ -120,8 +120,8 @@ class Runner:
     def run(self, script, *args, accepted=(0,)):
         """Run one script; returns what it printed on stdout.
 
-        Raises InputError where it fails, its error lines being shown, and KeyboardInterrupt
-        after Ctrl-C, when the script has ended.
+        Raises InputError where it fails, its error lines being shown, and
+        KeyboardInterrupt after Ctrl-C, when the script has ended.
         """
         command = [script, *map(str, args)]
         self.log.write(os.fsencode(f"\n$ python {shlex.join(command)}\n"))

@@ -1,7 +1,7 @@
 """Install what a list of packages names, by pip, with one moving line.
 
-It needs nothing but Python, as nothing else is there yet. What pip prints goes to a log in
-the folder of the environment; where pip fails, its errors are shown.
+It needs nothing but Python, as nothing else is there yet. What pip prints goes to a log
+in the folder of the environment; where pip fails, its errors are shown.
 """
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line

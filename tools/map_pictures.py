@@ -1,4 +1,7 @@
-"""Pictures of a run's map for the README: wide in the light and the dark theme, and as a phone shows it."""
+"""Pictures of a run's map for the README:
+wide in the light and the dark theme, and as a phone shows it.
+"""
+
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
 import io
@@ -20,7 +23,9 @@ EXAMPLE = """example:
   make pictures RUN=example_outs/ MUSIC=example_input/ LABELS=example_input/labels.csv"""
 SCRIPT = Path(__file__).resolve().parent.parent / "static_web_viewer" / "display_vector_data.py"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
-PICTURES = (  # name, theme, window, scale, column to colour by; '' for the column that the map begins with
+# name, theme, window, scale, column to colour by; '' for the column that
+# the map begins with
+PICTURES = (
     ("map_light.png", "light", DESKTOP, 1, ""),
     ("map_dark.png", "dark", DESKTOP, 1, ""),
     ("map_distance_light.png", "light", DESKTOP, 1, "distance_to_selected"),
@@ -35,19 +40,45 @@ SETTLE = 1500  # milliseconds after the choice of a song
 def parse_arguments(argv):
     """The command line."""
     parser = script_parser(__doc__, EXAMPLE)
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run folder of spectrogram_doc2vec.py")
+    parser.add_argument(
+        "run_dir", metavar="RUN_DIR", type=Path, help="run folder of spectrogram_doc2vec.py"
+    )
     parser.add_argument("audio_dir", metavar="AUDIO_DIR", type=Path, help="the folder of music")
     parser.add_argument("metadata", metavar="METADATA.csv", help="labels")
     parser.add_argument("out_dir", metavar="OUT_DIR", type=Path, help="folder of the pictures")
-    parser.add_argument("--song", default="", metavar="NAME", help="part of the name of the song to select (default: the first)")
-    parser.add_argument("--options", default="", metavar="TEXT", help="for display_vector_data.py, such as --options=\"--centers 8\"")
+    parser.add_argument(
+        "--song",
+        default="",
+        metavar="NAME",
+        help="part of the name of the song to select (default: the first)",
+    )
+    parser.add_argument(
+        "--options",
+        default="",
+        metavar="TEXT",
+        help='for display_vector_data.py, such as --options="--centers 8"',
+    )
     return parser.parse_args(argv)
 
 
 def build(args, folder):
     """The map in a folder; raises InputError with the script's own words where it fails."""
-    command = [sys.executable, SCRIPT, args.run_dir.resolve(), args.audio_dir.resolve(), args.metadata, folder, *shlex.split(args.options)]
-    done = subprocess.run(list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, check=False)
+    command = [
+        sys.executable,
+        SCRIPT,
+        args.run_dir.resolve(),
+        args.audio_dir.resolve(),
+        args.metadata,
+        folder,
+        *shlex.split(args.options),
+    ]
+    done = subprocess.run(
+        list(map(str, command)),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise InputError(done.stderr.strip().split("\n")[-1].removeprefix("error: "))
     return folder / "index.html"
@@ -58,7 +89,11 @@ def take(browser, address, song, theme, window, scale, colour):
     page = browser.new_page(viewport=window, color_scheme=theme, device_scale_factor=scale)
     page.goto(address.as_uri() + (f"#color={colour}" if colour else ""))
     page.evaluate("soundEval.ready")
-    page.evaluate("part => soundEval.select(Math.max(0, soundEval.songs.names.findIndex((name) => name.includes(part))))", song)
+    page.evaluate(
+        "part => soundEval.select(Math.max(0, soundEval.songs.names.findIndex((name) "
+        "=> name.includes(part))))",
+        song,
+    )
     page.wait_for_timeout(SETTLE)
     picture = page.screenshot()
     page.close()
@@ -68,7 +103,9 @@ def take(browser, address, song, theme, window, scale, colour):
 def smaller(picture):
     """A PNG with at most `N_COLOURS` colours."""
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(picture)).convert("RGB").quantize(N_COLOURS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(
+        N_COLOURS, dither=Image.Dither.NONE
+    ).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -80,7 +117,9 @@ def main(argv=None):
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         address = build(args, Path(folder) / "map")
-        executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        executable = next(
+            filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+        )
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, *view in PICTURES:
             with write_output(args.out_dir / name, KIND) as file:

@@ -28,6 +28,7 @@ of that name gave is out of date.
 or read, it changed meanwhile, a program is missing, stood still or was killed. It may
 be as good as ever, so nothing that was made of it is to be taken away.
 """
+
 from contextlib import closing
 from dataclasses import dataclass
 

@@ -6,6 +6,7 @@ A *route* is a generator function of a Source that yields `(samplerate, mono)` p
 mono float32 (n,) in [-1, 1] at the file's own sample rate, and raises DecodeError with
 the decoder's own message, UnreadableError where that says nothing of the file.
 """
+
 import os
 import struct
 

@@ -4,6 +4,7 @@ else by the structure of their files.
 Nothing is guessed from a bit rate: where a file does not say how long it is, its frames
 or packets are counted.
 """
+
 import json
 from functools import cached_property
 from pathlib import Path

@@ -1,12 +1,15 @@
-"""What a folder of music holds: the audio files, what looks like one but cannot be used, and a count of all else.
+"""What a folder of music holds: the audio files, what looks like one but cannot be
+used, and a count of all else.
 
 Conventions
 -----------
-A name is a path relative to the folder, with forward slashes. Hidden files and folders are left out, and so are the
-folders that a disk, a NAS or a system keeps for itself (CLUTTER). Links to folders are followed, each folder once: a
-link to one that is read already (a loop, or the same music twice) is a problem, not a recursion. Links to files are
-files. Nothing is opened here, so a FIFO or a device cannot block.
+A name is a path relative to the folder, with forward slashes. Hidden files and folders
+are left out, and so are the folders that a disk, a NAS or a system keeps for itself
+(CLUTTER). Links to folders are followed, each folder once: a link to one that is read
+already (a loop, or the same music twice) is a problem, not a recursion. Links to files
+are files. Nothing is opened here, so a FIFO or a device cannot block.
 """
+
 import errno
 import os
 import stat
@@ -18,8 +21,9 @@ from pathlib import Path
 
 from sound_eval.errors import InputError, one_line
 
-# Folders with no music of their owner's in them, in any case of letters: indexes and thumbnails with a folder for each
-# song, what was deleted, snapshots, half a file for each file of a Mac. Those that begin with a dot are hidden already.
+# Folders with no music of their owner's in them, in any case of letters: indexes and
+# thumbnails with a folder for each song, what was deleted, snapshots, half a file for
+# each file of a Mac. Those that begin with a dot are hidden already.
 # fmt: off
 CLUTTER = frozenset((
     "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "lost+found", "__macosx",
@@ -42,7 +46,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file without a log-mel: its name, what is wrong, and the words of the system or the decoders."""
+    """A file without a log-mel: its name, what is wrong, and the words of the system
+    or the decoders.
+    """
 
     name: str
     reason: str
@@ -50,11 +56,13 @@ class Failure:
 
 
 class AudioFolder:
-    """The audio files below `root`: `sources` and `failures`, sorted by name, and `others`, how many of each kind else.
+    """The audio files below `root`: `sources` and `failures`, sorted by name, and
+    `others`, how many of each kind else.
 
-    `suffixes` are lower case with dot; any case matches. `exclude` are glob patterns, held against the name of a file or
-    folder and against its last part. The folder `apart` is no part of it, though it may lie in it. Raises InputError
-    where `root` is no folder or cannot be read.
+    `suffixes` are lower case with dot; any case matches. `exclude` are glob patterns,
+    held against the name of a file or folder and against its last part. The folder
+    `apart` is no part of it, though it may lie in it. Raises InputError where `root` is
+    no folder or cannot be read.
     """
 
     def __init__(self, root, suffixes, exclude=(), apart=None):
@@ -68,14 +76,18 @@ class AudioFolder:
         # The folders read, and those around.
         self.visited = {identity(parent) for parent in self.root.resolve().parents}
         links = [""]
-        while links:  # real folders first, so that the files of a linked one keep the names of their own place
+        # real folders first, so that the files of a linked one keep the names
+        # of their own place
+        while links:
             links = [link for name in links for link in self.read_folder(name)]
         self.sources.sort(key=lambda source: source.name)
         self.add_folders_named_as_audio()
         self.failures.sort(key=lambda failure: failure.name)
 
     def read_folder(self, name):
-        """Take in the folder `name` and the real folders below it; returns the names of the links to folders found."""
+        """Take in the folder `name` and the real folders below it;
+        returns the names of the links to folders found.
+        """
         folders, links = [name], []
         while folders:
             name = folders.pop()
@@ -85,7 +97,9 @@ class AudioFolder:
                 self.failures.append(Failure(name or ".", "folder cannot be read", one_line(error)))
                 continue
             for entry in found:
-                self.read_entry(entry, f"{name}/{entry.name}" if name else entry.name, folders, links)
+                self.read_entry(
+                    entry, f"{name}/{entry.name}" if name else entry.name, folders, links
+                )
         return links
 
     def list_folder(self, name):
@@ -125,7 +139,9 @@ class AudioFolder:
             self.sources.append(Source(name, status.st_size, status.st_mtime_ns))
 
     def read_unreadable(self, name, is_audio, error):
-        """Take in what the system says nothing of: a link to itself or to nothing, or trouble with the disk."""
+        """Take in what the system says nothing of:
+        a link to itself or to nothing, or trouble with the disk.
+        """
         if not is_audio and error.errno in (errno.ENOENT, errno.ELOOP):
             self.others[BROKEN_LINK] += 1
         else:
@@ -141,7 +157,9 @@ class AudioFolder:
             self.named_as_audio.append(name)
 
     def add_folders_named_as_audio(self):
-        """A folder with the name of an audio file is a failure where it holds no audio: an album may be so named."""
+        """A folder with the name of an audio file is a failure where it holds no audio:
+        an album may be so named.
+        """
         names = [source.name for source in self.sources]
         for name in self.named_as_audio:
             after = bisect_left(names, f"{name}/")
@@ -151,11 +169,15 @@ class AudioFolder:
     def excluded(self, name):
         """Whether one of the patterns matches `name` or its last part."""
         last = name.rpartition("/")[2]
-        return any(fnmatchcase(name, pattern) or fnmatchcase(last, pattern) for pattern in self.exclude)
+        return any(
+            fnmatchcase(name, pattern) or fnmatchcase(last, pattern) for pattern in self.exclude
+        )
 
 
 def check_folder(root):
-    """Raise InputError that says which it is: no such folder, no folder, or one that cannot be read."""
+    """Raise InputError that says which it is:
+    no such folder, no folder, or one that cannot be read.
+    """
     try:
         with os.scandir(root):
             return
@@ -174,7 +196,9 @@ def check_holds_audio(folder):
     if folder.n_excluded:
         raise InputError(f"{folder.root}: holds no audio file but what --exclude leaves out")
     if not folder.others:
-        raise InputError(f"{folder.root}: holds no file; is it the right folder, and is its disk mounted?")
+        raise InputError(
+            f"{folder.root}: holds no file; is it the right folder, and is its disk mounted?"
+        )
     raise InputError(
         f"{folder.root}: holds no audio file ({others_text(folder.others)}); "
         "AUDIO_SUFFIXES says which suffixes are audio"
@@ -188,7 +212,9 @@ def kind_of(name):
 
 
 def others_text(others):
-    """`14 other files left out (.pdf 9, .cue 5)`, the most frequent first; '' where there are none."""
+    """`14 other files left out (.pdf 9, .cue 5)`, the most frequent first;
+    '' where there are none.
+    """
     if not others:
         return ""
     ranked = sorted(others.items(), key=lambda item: (-item[1], item[0]))
@@ -210,7 +236,11 @@ def identity(path):
 def unusable(name, status):
     """Why a file cannot be used, as far as its name and status tell, or ''."""
     if not stat.S_ISREG(status.st_mode):
-        return "a FIFO, not a file" if stat.S_ISFIFO(status.st_mode) else "a device or socket, not a file"
+        return (
+            "a FIFO, not a file"
+            if stat.S_ISFIFO(status.st_mode)
+            else "a device or socket, not a file"
+        )
     if "\n" in name or "\r" in name:
         return "its path holds a line break, which a music list cannot; rename it"
     try:

@@ -10,6 +10,7 @@ what a recording gives whose one side is wired the wrong way round. It is decide
 stretches of STRETCH samples or a little more, and a turn takes TURN samples, so that
 none is heard. No stretch of 293 clips of game music in stereo left less than 0.24.
 """
+
 import numpy as np
 
 STRETCH = 16384  # samples

@@ -8,6 +8,7 @@ length: something is missing, and nobody knows how good the rest is. It is *dama
 where less was decoded than its packets hold, or a decoder complained of some: up to
 DAMAGED_SHARE of the length that is a remark, beyond it a failure.
 """
+
 import re
 
 from sound_eval import programs

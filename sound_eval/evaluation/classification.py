@@ -2,11 +2,13 @@
 
 Conventions
 -----------
-Vectors are (n, dim) float; labels (n,) are text without empty values; groups (n,) say which rows must not be on both sides of
-a split (songs of one artist). A *fold* is a pair of row numbers (train, test). The classifier's regularisation is chosen
-inside the training rows of each fold, so no test row has a say in anything that predicts it. Predictions are (n,)
-label texts; rows of no test part hold None and are not scored.
+Vectors are (n, dim) float; labels (n,) are text without empty values; groups (n,) say
+which rows must not be on both sides of a split (songs of one artist). A *fold* is a
+pair of row numbers (train, test). The classifier's regularisation is chosen inside the
+training rows of each fold, so no test row has a say in anything that predicts it.
+Predictions are (n,) label texts; rows of no test part hold None and are not scored.
 """
+
 import warnings
 from contextlib import contextmanager
 
@@ -29,8 +31,14 @@ SPLIT_PARTS = {
 
 
 def learnable(labels, n_folds, groups=None):
-    """Rows (n,) whose label is in at least `n_folds` rows, or with groups in at least two groups, so that it can be held out."""
-    keys = labels if groups is None else np.array(sorted(set(zip(labels, groups, strict=True))), dtype=object)[:, 0]
+    """Rows (n,) whose label is in at least `n_folds` rows, or with groups in at least
+    two groups, so that it can be held out.
+    """
+    keys = (
+        labels
+        if groups is None
+        else np.array(sorted(set(zip(labels, groups, strict=True))), dtype=object)[:, 0]
+    )
     least = n_folds if groups is None else 2
     distinct, counts = np.unique(keys, return_counts=True)
     return np.isin(labels, distinct[counts >= least])
@@ -46,11 +54,19 @@ def stratified_folds(labels, n_folds=5, groups=None, seed=0):
     check_two_labels(labels)
     units, what = (labels, "songs") if groups is None else (np.unique(groups), "groups")
     if len(units) < n_folds:
-        raise InputError(f"{len(units)} {what} are fewer than {n_folds} folds: give more labelled songs or a smaller --folds")
+        raise InputError(
+            f"{len(units)} {what} are fewer than {n_folds} folds: "
+            "give more labelled songs or a smaller --folds"
+        )
     most = np.unique(labels, return_counts=True)[1].max()
     if most < n_folds:
-        raise InputError(f"no label is in more than {most} songs, fewer than {n_folds} folds: is it a column of labels, not of titles?")
-    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(n_folds, shuffle=True, random_state=seed)
+        raise InputError(
+            f"no label is in more than {most} songs, fewer than {n_folds} folds: "
+            "is it a column of labels, not of titles?"
+        )
+    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
+        n_folds, shuffle=True, random_state=seed
+    )
     with quiet_about_rare_labels():
         return list(splitter.split(np.zeros(len(labels)), labels, groups))
 
@@ -59,21 +75,28 @@ def check_two_labels(labels):
     """Raise InputError where there is nothing to tell apart."""
     distinct = sorted(set(labels))
     if len(distinct) < 2:
-        raise InputError(f"{len(distinct)} label to tell apart ({', '.join(distinct) or 'none'}): a classifier needs two or more")
+        raise InputError(
+            f"{len(distinct)} label to tell apart ({', '.join(distinct) or 'none'}): "
+            "a classifier needs two or more"
+        )
 
 
 def official_fold(split):
-    """The one fold of an official split (n,), and which of its training rows are for validation (n_train,).
+    """The one fold of an official split (n,), and which of its training rows are for
+    validation (n_train,).
 
-    Rows of the parts `train` and `validation` train, rows of `test` test; an empty value takes no part. Raises InputError
-    for an unknown value or a missing part.
+    Rows of the parts `train` and `validation` train, rows of `test` test; an empty
+    value takes no part. Raises InputError for an unknown value or a missing part.
     """
     part_of = {spelling: part for part, spellings in SPLIT_PARTS.items() for spelling in spellings}
     unknown = sorted({value for value in split if value and value.lower() not in part_of})
     if unknown:
         raise InputError(f"split value {unknown[0]!r} is unknown; known are {', '.join(part_of)}")
     parts = np.array([part_of.get(value.lower(), "") for value in split])
-    train, test = np.flatnonzero(np.isin(parts, ("train", "validation"))), np.flatnonzero(parts == "test")
+    train, test = (
+        np.flatnonzero(np.isin(parts, ("train", "validation"))),
+        np.flatnonzero(parts == "test"),
+    )
     for part, rows in (("training", train), ("test", test)):
         if not len(rows):
             raise InputError(f"the split column has no {part} rows among the labelled songs")
@@ -82,14 +105,18 @@ def official_fold(split):
 
 @contextmanager
 def quiet_about_rare_labels():
-    """Silence scikit-learn's warning on labels rarer than folds: `learnable` has decided which are too rare."""
+    """Silence scikit-learn's warning on labels rarer than folds:
+    `learnable` has decided which are too rare.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         yield
 
 
 def classifier(model, inner_folds):
-    """A scikit-learn estimator that z-scores its input and chooses its regularisation by balanced accuracy on inner folds."""
+    """A scikit-learn estimator that z-scores its input and chooses its regularisation
+    by balanced accuracy on inner folds.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
     from sklearn.neighbors import KNeighborsClassifier
@@ -99,8 +126,14 @@ def classifier(model, inner_folds):
 
     estimator, grid = {
         "svm": (LinearSVC(class_weight="balanced", dual=False), {"model__C": STRENGTHS}),
-        "logistic": (LogisticRegression(class_weight="balanced", max_iter=1000), {"model__C": STRENGTHS}),
-        "knn": (KNeighborsClassifier(metric="cosine", weights="distance"), {"model__n_neighbors": NEIGHBOURS}),
+        "logistic": (
+            LogisticRegression(class_weight="balanced", max_iter=1000),
+            {"model__C": STRENGTHS},
+        ),
+        "knn": (
+            KNeighborsClassifier(metric="cosine", weights="distance"),
+            {"model__n_neighbors": NEIGHBOURS},
+        ),
     }[model]
     pipeline = Pipeline([("scale", StandardScaler()), ("model", estimator)])
     return GridSearchCV(pipeline, grid, scoring=balanced_accuracy_of, cv=inner_folds)
@@ -111,20 +144,29 @@ def balanced_accuracy_of(estimator, vectors, labels):
     return scores_of_labels(labels, estimator.predict(vectors))["balanced accuracy"]
 
 
-def held_out_predictions(model, vectors, labels, folds, groups=None, validation=None, seed=0, progress=None):
-    """Predict the test rows of every fold from its training rows; returns (n,) label texts, None for rows never tested.
+def held_out_predictions(
+    model, vectors, labels, folds, groups=None, validation=None, seed=0, progress=None
+):
+    """Predict the test rows of every fold from its training rows; returns (n,) label
+    texts, None for rows never tested.
 
-    `validation` (n_train,) marks the training rows of the single fold on which the regularisation is chosen. `progress` is
-    updated by one for every fold.
+    `validation` (n_train,) marks the training rows of the single fold on which the
+    regularisation is chosen. `progress` is updated by one for every fold.
     """
     from threadpoolctl import threadpool_limits
 
     predicted = np.full(len(labels), None, dtype=object)
     for train, test in folds:
         check_two_labels(labels[train])
-        inner = inner_folds(labels[train], None if groups is None else groups[train], validation, seed)
-        with threadpool_limits(1):  # matrices this small are up to 30 times slower on several threads that wait for each other
-            predicted[test] = classifier(model, inner).fit(vectors[train], labels[train]).predict(vectors[test])
+        inner = inner_folds(
+            labels[train], None if groups is None else groups[train], validation, seed
+        )
+        # matrices this small are up to 30 times slower on several threads that
+        # wait for each other
+        with threadpool_limits(1):
+            predicted[test] = (
+                classifier(model, inner).fit(vectors[train], labels[train]).predict(vectors[test])
+            )
         if progress is not None:
             progress.update(1)
     return predicted
@@ -133,8 +175,8 @@ def held_out_predictions(model, vectors, labels, folds, groups=None, validation=
 def inner_folds(labels, groups, validation, seed):
     """Folds within training rows: the given validation rows, or stratified folds as outside.
 
-    Where so few groups are left that some fold would train on one label, the groups are let go: only the choice of the
-    regularisation suffers.
+    Where so few groups are left that some fold would train on one label, the groups are
+    let go: only the choice of the regularisation suffers.
     """
     if validation is not None and validation.any() and not validation.all():
         return [(np.flatnonzero(~validation), np.flatnonzero(validation))]
@@ -156,7 +198,9 @@ def majority_predictions(labels, folds):
 
 
 def chance_scores(labels, folds):
-    """The scores expected of drawing each test label at random with the labels' shares in the training rows."""
+    """The scores expected of drawing each test label at random with the labels' shares
+    in the training rows.
+    """
     distinct, codes = np.unique(labels, return_inverse=True)
     confusion = np.zeros((len(distinct), len(distinct)))
     for train, test in folds:
@@ -166,9 +210,13 @@ def chance_scores(labels, folds):
 
 
 def encode(labels, predicted):
-    """Distinct labels, and the tested rows of truth and prediction as their numbers: (k,), (n_tested,), (n_tested,)."""
+    """Distinct labels, and the tested rows of truth and prediction as their numbers:
+    (k,), (n_tested,), (n_tested,).
+    """
     tested = np.array([label is not None for label in predicted])
-    distinct, codes = np.unique(np.concatenate([labels[tested], predicted[tested]]).astype(str), return_inverse=True)
+    distinct, codes = np.unique(
+        np.concatenate([labels[tested], predicted[tested]]).astype(str), return_inverse=True
+    )
     return distinct, codes[: tested.sum()], codes[tested.sum() :]
 
 
@@ -188,18 +236,26 @@ def scores_of_labels(labels, predicted):
 
 
 def scores_of(confusion):
-    """Accuracy, balanced accuracy (mean recall of the labels that occur) and macro F1 (of those that occur or are predicted)."""
+    """Accuracy, balanced accuracy (mean recall of the labels that occur) and macro F1
+    (of those that occur or are predicted).
+    """
     hits, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     occurs, named = true > 0, true + predicted > 0
-    values = (hits.sum() / true.sum(), np.mean(hits[occurs] / true[occurs]), np.mean(2 * hits[named] / (true + predicted)[named]))
+    values = (
+        hits.sum() / true.sum(),
+        np.mean(hits[occurs] / true[occurs]),
+        np.mean(2 * hits[named] / (true + predicted)[named]),
+    )
     return {name: float(value) for name, value in zip(SCORES, values, strict=True)}
 
 
 def bootstrap(truth, predicted, units=None, seed=0):
-    """Scores of `N_RESAMPLES` resamples with replacement (Efron 1979), as a dict of arrays (N_RESAMPLES,).
+    """Scores of `N_RESAMPLES` resamples with replacement (Efron 1979), as a dict of
+    arrays (N_RESAMPLES,).
 
-    Whole `units` (n_tested,) are drawn where given, since songs of one artist are not independent. The same seed draws the
-    same resamples, so two sets of predictions of the same rows can be compared pair by pair.
+    Whole `units` (n_tested,) are drawn where given, since songs of one artist are not
+    independent. The same seed draws the same resamples, so two sets of predictions of
+    the same rows can be compared pair by pair.
     """
     random, k = np.random.default_rng(seed), 1 + int(max(truth.max(), predicted.max()))
     codes = np.arange(len(truth)) if units is None else np.unique(units, return_inverse=True)[1]

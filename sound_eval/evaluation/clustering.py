@@ -1,14 +1,18 @@
 """Spherical k-means, and how well clusters agree with labels.
 
-Spherical k-means (Dhillon & Modha 2001, "Concept decompositions for large sparse text data using clustering") maximises the
-sum of cosine similarities between songs and the centroid of their cluster. Restarts are seeded by greedy k-means++ (Arthur &
-Vassilvitskii 2007) with the distance 1 - cosine, which on the unit sphere is half the squared Euclidean distance.
+Spherical k-means (Dhillon & Modha 2001, "Concept decompositions for large sparse text
+data using clustering") maximises the sum of cosine similarities between songs and the
+centroid of their cluster. Restarts are seeded by greedy k-means++ (Arthur &
+Vassilvitskii 2007) with the distance 1 - cosine, which on the unit sphere is half the
+squared Euclidean distance.
 
 Conventions
 -----------
-Vectors are (n, dim); `unit` are vectors of length 1, centroids (k, dim) have length 1 as well. Clusters are ints 0 .. k - 1,
-assignments (n,). Labels (n,) may be any values that compare equal.
+Vectors are (n, dim); `unit` are vectors of length 1, centroids (k, dim) have length 1
+as well. Clusters are ints 0 .. k - 1, assignments (n,). Labels (n,) may be any values
+that compare equal.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +23,17 @@ from sound_eval.search.vectors import unit_vectors
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-5  # stop where the mean similarity grew by less than this
 FEWEST_TO_STAND_OUT = 3  # rows of a cluster that must carry a label
-CHANCE = 0.05  # probability that any label of any cluster stands out though labels and clusters have nothing to do with each other
+# probability that any label of any cluster stands out though labels and clusters have
+# nothing to do with each other
+CHANCE = 0.05
 N_SHUFFLES = 20  # random assignments that a score is compared with
 
 
 @dataclass(frozen=True)
 class Clustering:
-    """Assignments (n,), unit centroids (k, dim), and each row's cosine similarity to its own centroid (n,)."""
+    """Assignments (n,), unit centroids (k, dim), and each row's cosine similarity to
+    its own centroid (n,).
+    """
 
     assignments: np.ndarray
     centroids: np.ndarray
@@ -38,20 +46,24 @@ class Clustering:
 
 
 def spherical_kmeans(vectors, k, restarts=10, seed=0):
-    """The best of `restarts` runs of spherical k-means on the rows of `vectors` (n, dim), as a Clustering.
+    """The best of `restarts` runs of spherical k-means on the rows of `vectors`
+    (n, dim), as a Clustering.
 
     Raises InputError where k is not between 1 and n.
     """
     if not 1 <= k <= len(vectors):
-        raise InputError(f"{k} clusters of {len(vectors)} songs: expected between 1 and the number of songs")
+        raise InputError(
+            f"{k} clusters of {len(vectors)} songs: expected between 1 and the number of songs"
+        )
     unit, random = unit_vectors(vectors), np.random.default_rng(seed)
     runs = (one_run(unit, seed_centroids(unit, k, random)) for _ in range(restarts))
     return max(runs, key=lambda run: run.objective)
 
 
 def seed_centroids(unit, k, random):
-    """k rows of `unit` by greedy k-means++: of a few rows drawn with a probability proportional to 1 - cosine to the nearest
-    one taken before, each step takes the row that brings all rows nearest.
+    """k rows of `unit` by greedy k-means++: of a few rows drawn with a probability
+    proportional to 1 - cosine to the nearest one taken before, each step takes the row
+    that brings all rows nearest.
     """
     tries = 2 + int(np.log(k))
     chosen = [int(random.integers(len(unit)))]
@@ -59,7 +71,8 @@ def seed_centroids(unit, k, random):
     for _ in range(k - 1):
         cumulative = np.cumsum(distance, dtype=np.float64)
         drawn = np.searchsorted(cumulative, random.uniform(0, cumulative[-1], tries), side="right")
-        candidates = np.minimum(drawn, len(unit) - 1)  # where all distances are 0, there are fewer directions than clusters
+        # where all distances are 0, there are fewer directions than clusters
+        candidates = np.minimum(drawn, len(unit) - 1)
         distances = np.minimum(distance, np.maximum(1 - unit[candidates] @ unit.T, 0))  # (tries, n)
         best = int(distances.sum(axis=1).argmin())
         chosen.append(int(candidates[best]))
@@ -68,7 +81,9 @@ def seed_centroids(unit, k, random):
 
 
 def one_run(unit, centroids):
-    """Alternate assignment and centroids from a start (k, dim) until the objective stands still; returns a Clustering."""
+    """Alternate assignment and centroids from a start (k, dim) until the objective
+    stands still; returns a Clustering.
+    """
     last = -np.inf
     for _ in range(MAX_ITERATIONS):
         assignments, similarity = assign(unit, centroids)
@@ -88,7 +103,9 @@ def assign(unit, centroids):
 
 
 def reseed_empty(assignments, similarity, k):
-    """Give every empty cluster the row that fits its own cluster worst, in place; the last row of a cluster is never taken."""
+    """Give every empty cluster the row that fits its own cluster worst, in place;
+    the last row of a cluster is never taken.
+    """
     sizes = np.bincount(assignments, minlength=k)
     if sizes.all():
         return
@@ -100,7 +117,9 @@ def reseed_empty(assignments, similarity, k):
 
 
 def centroids_of(unit, assignments, before):
-    """Unit centroids (k, dim) of the clusters; one whose rows cancel out keeps the direction it had `before`."""
+    """Unit centroids (k, dim) of the clusters;
+    one whose rows cancel out keeps the direction it had `before`.
+    """
     members = (assignments == np.arange(len(before))[:, None]).astype(np.float32)  # (k, n)
     sums = members @ unit
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
@@ -108,9 +127,11 @@ def centroids_of(unit, assignments, before):
 
 
 def silhouette(vectors, assignments):
-    """Mean silhouette (Rousseeuw 1987) with the distance 1 - cosine; 0 for a row alone in its cluster.
+    """Mean silhouette (Rousseeuw 1987) with the distance 1 - cosine; 0 for a row
+    alone in its cluster.
 
-    The mean cosine of a row to a cluster is its product with the cluster's mean vector, so all rows cost O(n k dim), not O(n² dim).
+    The mean cosine of a row to a cluster is its product with the cluster's mean vector,
+    so all rows cost O(n k dim), not O(n² dim).
     """
     unit = unit_vectors(vectors).astype(np.float64)
     members = assignments == np.unique(assignments)[:, None]  # (k, n)
@@ -121,11 +142,17 @@ def silhouette(vectors, assignments):
     own_similarity = (to_sums * own).sum(axis=1) - np.einsum("nd,nd->n", unit, unit)
     inside = 1 - own_similarity / np.maximum(others, 1)
     larger = np.maximum(inside, outside)
-    return float(np.where((others > 0) & (larger > 0), (outside - inside) / np.where(larger > 0, larger, 1), 0).mean())
+    return float(
+        np.where(
+            (others > 0) & (larger > 0), (outside - inside) / np.where(larger > 0, larger, 1), 0
+        ).mean()
+    )
 
 
 def purity(labels, assignments):
-    """Share of the rows that have the commonest label of their cluster (Manning, Raghavan & Schütze 2008, section 16.3)."""
+    """Share of the rows that have the commonest label of their cluster
+    (Manning, Raghavan & Schütze 2008, section 16.3).
+    """
     return float(contingency(labels, assignments)[2].max(axis=0).sum() / len(labels))
 
 
@@ -133,16 +160,24 @@ def contingency(labels, assignments):
     """Distinct labels (l,), distinct clusters (c,), and how many rows have both (l, c)."""
     distinct, label_codes = np.unique(labels, return_inverse=True)
     clusters, cluster_codes = np.unique(assignments, return_inverse=True)
-    counts = np.bincount(label_codes * len(clusters) + cluster_codes, minlength=len(distinct) * len(clusters))
+    counts = np.bincount(
+        label_codes * len(clusters) + cluster_codes, minlength=len(distinct) * len(clusters)
+    )
     return distinct, clusters, counts.reshape(len(distinct), len(clusters))
 
 
 def agreement(labels, assignments):
-    """NMI, ARI, purity, V-measure, homogeneity and completeness of clusters against labels, as a dict; 1 is perfect.
+    """NMI, ARI, purity, V-measure, homogeneity and completeness of clusters against
+    labels, as a dict; 1 is perfect.
 
-    NMI is normalised by the arithmetic mean of both entropies, which makes it equal to the V-measure (Rosenberg & Hirschberg 2007).
+    NMI is normalised by the arithmetic mean of both entropies, which makes it equal to
+    the V-measure (Rosenberg & Hirschberg 2007).
     """
-    from sklearn.metrics import adjusted_rand_score, homogeneity_completeness_v_measure, normalized_mutual_info_score
+    from sklearn.metrics import (
+        adjusted_rand_score,
+        homogeneity_completeness_v_measure,
+        normalized_mutual_info_score,
+    )
 
     homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(labels, assignments)
     return {
@@ -156,7 +191,9 @@ def agreement(labels, assignments):
 
 
 def random_agreement(labels, assignments, seed=0):
-    """The mean `agreement` of the same clusters dealt out at random: what their number and sizes alone would score."""
+    """The mean `agreement` of the same clusters dealt out at random:
+    what their number and sizes alone would score.
+    """
     random = np.random.default_rng(seed)
     rounds = [agreement(labels, random.permutation(assignments)) for _ in range(N_SHUFFLES)]
     return {name: float(np.mean([scores[name] for scores in rounds])) for name in rounds[0]}
@@ -169,14 +206,15 @@ def most_central(clustering, cluster, count=3):
 
 
 def over_represented(labels, assignments, cluster, count=3):
-    """Labels that stand out in a cluster, as (label, rows in the cluster, lift); the least likely by
-    chance first.
+    """Labels that stand out in a cluster, as (label, rows in the cluster, lift); the
+    least likely by chance first.
 
-    Lift is the share in the cluster over the share overall. A label stands out where at least
-    `FEWEST_TO_STAND_OUT` rows of the cluster carry it, and so many more than expected that random
-    labels would hardly do it: by Fisher's exact test, one-sided, with p times the number of pairs of a
-    label and a cluster that are looked at (Bonferroni) at most `CHANCE`. A lift above 1 alone says
-    nothing: of many rare labels some always have one row where a tenth of one is expected.
+    Lift is the share in the cluster over the share overall. A label stands out where at
+    least `FEWEST_TO_STAND_OUT` rows of the cluster carry it, and so many more than
+    expected that random labels would hardly do it: by Fisher's exact test, one-sided,
+    with p times the number of pairs of a label and a cluster that are looked at
+    (Bonferroni) at most `CHANCE`. A lift above 1 alone says nothing: of many rare
+    labels some always have one row where a tenth of one is expected.
     """
     distinct, clusters, counts = contingency(labels, assignments)
     frequent = counts.sum(axis=1) >= FEWEST_TO_STAND_OUT
@@ -191,8 +229,8 @@ def over_represented(labels, assignments, cluster, count=3):
 
 
 def at_least_by_chance(observed, totals, size, n_rows):
-    """The probability that of `size` rows drawn from `n_rows` at least `observed` (l,) are among the
-    `totals` (l,) rows of a label.
+    """The probability that of `size` rows drawn from `n_rows` at least `observed` (l,)
+    are among the `totals` (l,) rows of a label.
     """
     from scipy.stats import hypergeom
 

@@ -2,9 +2,11 @@
 
 Conventions
 -----------
-A drawing function takes a Matplotlib `Axes` and data; `picture` makes the axes and the file's content. Labels are data: a dollar
-sign or a leading underscore in one is shown as it is.
+A drawing function takes a Matplotlib `Axes` and data; `picture` makes the axes and
+the file's content. Labels are data: a dollar sign or a leading underscore in one
+is shown as it is.
 """
+
 import io
 from pathlib import Path
 
@@ -22,11 +24,15 @@ OTHERS = "other labels"
 def check_name(path):
     """Raise InputError for a file name that ends in no format we write."""
     if Path(path).suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: expected the name of a picture that ends in {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"{path}: expected the name of a picture that ends in {', '.join(SUFFIXES)}"
+        )
 
 
 def picture(path, draw, *data):
-    """The picture that `draw(axes, *data)` makes, as bytes in the format of the suffix of `path`."""
+    """The picture that `draw(axes, *data)` makes, as bytes in the format of the
+    suffix of `path`.
+    """
     check_name(path)
     import matplotlib
 
@@ -47,20 +53,29 @@ def picture(path, draw, *data):
 def stacked_bars(axes, labels, clusters, counts, title):
     """One bar per cluster, stacked by label; `counts` is (n_labels, n_clusters).
 
-    Labels are stacked from the commonest up and beyond `MAX_LABELS` joined; clusters stand in the order of their commonest
-    label, those with most of it first, so that the bars of one label stand together.
+    Labels are stacked from the commonest up and beyond `MAX_LABELS` joined; clusters
+    stand in the order of their commonest label, those with most of it first, so that
+    the bars of one label stand together.
     """
     labels, counts = common_labels(labels, counts)
     order = np.lexsort((-counts.max(axis=0), counts.argmax(axis=0)))
     colours = label_colours(len(labels), OTHERS in labels[-1:])
     bottom = np.zeros(len(order))
     for row, colour in zip(counts[:, order], colours, strict=True):
-        axes.bar(range(len(order)), row, bottom=bottom, color=colour, edgecolor="white", linewidth=0.5)
+        axes.bar(
+            range(len(order)), row, bottom=bottom, color=colour, edgecolor="white", linewidth=0.5
+        )
         bottom += row
-    for place, (size, most) in enumerate(zip(counts.sum(axis=0)[order], counts.max(axis=0)[order], strict=True)):
+    for place, (size, most) in enumerate(
+        zip(counts.sum(axis=0)[order], counts.max(axis=0)[order], strict=True)
+    ):
         axes.text(place, size, f"{most / size:.0%}", ha="center", va="bottom", fontsize=8)
     axes.set_xticks(range(len(order)), [str(clusters[i]) for i in order])
-    axes.set(xlabel="cluster (above each bar: the share of its commonest label)", ylabel="songs", title=title)
+    axes.set(
+        xlabel="cluster (above each bar: the share of its commonest label)",
+        ylabel="songs",
+        title=title,
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(y=0.08)
     outside_legend(axes, labels, colours)
@@ -68,12 +83,16 @@ def stacked_bars(axes, labels, clusters, counts, title):
 
 
 def common_labels(labels, counts):
-    """Labels and rows of `counts` by falling total; beyond `MAX_LABELS` the rest are summed as one."""
+    """Labels and rows of `counts` by falling total;
+    beyond `MAX_LABELS` the rest are summed as one.
+    """
     order = np.argsort(-counts.sum(axis=1), kind="stable")
     names, counts = [str(labels[i]) for i in order], counts[order]
     if len(names) <= MAX_LABELS + 1:
         return names, counts
-    return [*names[:MAX_LABELS], OTHERS], np.vstack([counts[:MAX_LABELS], counts[MAX_LABELS:].sum(axis=0)])
+    return [*names[:MAX_LABELS], OTHERS], np.vstack(
+        [counts[:MAX_LABELS], counts[MAX_LABELS:].sum(axis=0)]
+    )
 
 
 def label_colours(n_labels, last_is_rest):
@@ -90,9 +109,17 @@ def outside_legend(axes, labels, colours):
     from matplotlib.patches import Patch
 
     patches = [Patch(facecolor=colour) for colour in colours]
-    legend = axes.legend(patches[::-1], ["x"] * len(labels), loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8)
+    legend = axes.legend(
+        patches[::-1],
+        ["x"] * len(labels),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+        frameon=False,
+        fontsize=8,
+    )
     for text, label in zip(legend.get_texts(), reversed(labels), strict=True):
-        text.set_text(label)  # set here because legend() leaves out labels that begin with an underscore
+        # set here because legend() leaves out labels that begin with an underscore
+        text.set_text(label)
 
 
 def confusion(axes, counts, labels, title):
@@ -107,7 +134,15 @@ def confusion(axes, counts, labels, title):
     if len(labels) <= MAX_WRITTEN:
         for row, column in np.ndindex(shares.shape):
             colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, f"{shares[row, column]:.2f}", ha="center", va="center", color=colour, fontsize=7)
+            axes.text(
+                column,
+                row,
+                f"{shares[row, column]:.2f}",
+                ha="center",
+                va="center",
+                color=colour,
+                fontsize=7,
+            )
     side = float(np.clip(0.35 * len(labels), 4, 20))
     axes.figure.set_size_inches(side + 2.5, side + 1.5)
 
@@ -123,7 +158,9 @@ def curve(axes, x, y, x_name, y_name):
 
 
 def strips(axes, rows, scores, highlighted=()):
-    """A strip per score with one line for each of `rows`, name -> list of dicts score -> value: dots for the values, a bar at their mean."""
+    """A strip per score with one line for each of `rows`, name -> list of dicts score
+    -> value: dots for the values, a bar at their mean.
+    """
     figure = axes.figure
     axes.remove()
     panels = figure.subplots(1, len(scores), sharey=True)

@@ -1,15 +1,20 @@
-"""Five figures for vectors of a corpus whose songs are cut into clips: is a clip next to the others of its song, and do songs of one label agree?
+"""Five figures for vectors of a corpus whose songs are cut into clips: is a clip next
+to the others of its song, and do songs of one label agree?
 
     {song}_r1      share of clips whose nearest other clip is of the same song
     {song}_mAP     mean average precision of ranking the other clips of the same song first
     {label}_knn5   balanced accuracy of the label voted by the five nearest clips of other songs
-    {label}_svm    balanced accuracy of a linear SVM, mean over five folds, no song in training and test
-    {label}_nmi    normalised mutual information of spherical k-means with the labels, as many clusters as labels, mean over ten starts
+    {label}_svm    balanced accuracy of a linear SVM, mean over five folds, no song in
+                   training and test
+    {label}_nmi    normalised mutual information of spherical k-means with the labels, as many
+                   clusters as labels, mean over ten starts
 
 Conventions
 -----------
-Vectors are (n_clips, dim); songs and labels are (n_clips,) texts. Nearness is cosine similarity. Higher is better everywhere.
+Vectors are (n_clips, dim); songs and labels are (n_clips,) texts. Nearness is cosine
+similarity. Higher is better everywhere.
 """
+
 import numpy as np
 
 from sound_eval.evaluation.classification import scores_of_labels, stratified_folds
@@ -18,7 +23,9 @@ from sound_eval.search.vectors import unit_vectors
 
 N_NEIGHBOURS = 5
 N_FOLDS = 5
-N_STARTS = 10  # of k-means: on one set of vectors, NMI differs by .03 between starts that are equally good
+# of k-means: on one set of vectors, NMI differs by .03 between starts that
+# are equally good
+N_STARTS = 10
 SVM_C = 0.02  # fixed, so that the figure is comparable between vectors
 BLOCK = 512  # clips ranked at once
 
@@ -37,7 +44,9 @@ def five_scores(vectors, songs, labels, song_name="song", label_name="label", se
 
 
 def rankings(unit, left_out):
-    """Blocks of (rows, other clips by falling similarity (n_rows, n_clips)); where `left_out(rows)` (n_rows, n_clips) is true they come last."""
+    """Blocks of (rows, other clips by falling similarity (n_rows, n_clips));
+    where `left_out(rows)` (n_rows, n_clips) is true they come last.
+    """
     for first in range(0, len(unit), BLOCK):
         rows = np.arange(first, min(first + BLOCK, len(unit)))
         similarity = unit[rows] @ unit.T
@@ -46,7 +55,9 @@ def rankings(unit, left_out):
 
 
 def song_retrieval(unit, songs):
-    """Share of clips whose nearest other is of their song, and mean average precision; clips without another of their song do not count."""
+    """Share of clips whose nearest other is of their song, and mean average precision;
+    clips without another of their song do not count.
+    """
     _, codes = np.unique(songs, return_inverse=True)
     clips = np.arange(len(unit))
     first, precision = [], []
@@ -60,12 +71,15 @@ def song_retrieval(unit, songs):
 
 
 def neighbour_vote(unit, songs, labels):
-    """Balanced accuracy of the commonest label among the nearest clips of other songs; of equally common ones the first in the alphabet."""
+    """Balanced accuracy of the commonest label among the nearest clips of other songs;
+    of equally common ones the first in the alphabet.
+    """
     _, song_codes = np.unique(songs, return_inverse=True)
     distinct, codes = np.unique(labels, return_inverse=True)
     voted = np.empty(len(unit), int)
     for rows, order in rankings(unit, lambda rows: song_codes[rows, None] == song_codes):
-        votes = (codes[order[:, :N_NEIGHBOURS, None]] == np.arange(len(distinct))).sum(axis=1)  # (n_rows, n_labels)
+        # (n_rows, n_labels)
+        votes = (codes[order[:, :N_NEIGHBOURS, None]] == np.arange(len(distinct))).sum(axis=1)
         voted[rows] = votes.argmax(axis=1)
     return scores_of_labels(labels, distinct[voted])["balanced accuracy"]
 
@@ -78,7 +92,9 @@ def svm_score(vectors, songs, labels, seed=0):
 
     values = []
     for train, test in stratified_folds(labels, N_FOLDS, songs, seed):
-        svm = make_pipeline(StandardScaler(), LinearSVC(C=SVM_C, class_weight="balanced", max_iter=5000))
+        svm = make_pipeline(
+            StandardScaler(), LinearSVC(C=SVM_C, class_weight="balanced", max_iter=5000)
+        )
         predicted = svm.fit(vectors[train], labels[train]).predict(vectors[test])
         values.append(scores_of_labels(labels[test], predicted)["balanced accuracy"])
     return float(np.mean(values))
@@ -86,5 +102,8 @@ def svm_score(vectors, songs, labels, seed=0):
 
 def cluster_score(vectors, labels, seed=0):
     """Mean over starts of the normalised mutual information of clusters and labels."""
-    runs = (spherical_kmeans(vectors, len(set(labels)), restarts=1, seed=N_STARTS * seed + start) for start in range(N_STARTS))
+    runs = (
+        spherical_kmeans(vectors, len(set(labels)), restarts=1, seed=N_STARTS * seed + start)
+        for start in range(N_STARTS)
+    )
     return float(np.mean([agreement(labels, run.assignments)["NMI"] for run in runs]))

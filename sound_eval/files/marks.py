@@ -1,7 +1,9 @@
 """By which file a folder of the program's own is known, and which names in it are its own.
 
-A log-mel tree has TREE_MARK at its top, a run folder has RUN_MARK once a save is complete.
+A log-mel tree has TREE_MARK at its top, a run folder has RUN_MARK once a
+save is complete.
 """
+
 import re
 
 from sound_eval.files.trees import LOG_MEL_SUFFIX
@@ -16,13 +18,16 @@ RUN_PARTS = re.compile(
 
 
 def is_part_of_run(path, folder):
-    """Whether `folder` is a run folder and `path`, which need not be there, has the name of a part of it."""
+    """Whether `folder` is a run folder and `path`, which need not be there, has the
+    name of a part of it.
+    """
     is_run = (folder / RUN_MARK).is_file()
     return is_run and bool(RUN_PARTS.fullmatch(path.relative_to(folder).as_posix()))
 
 
 def is_part_of_tree(path, folder):
-    """Whether `folder` is a log-mel tree and `path`, which lies in it, has the name of a part of it.
+    """Whether `folder` is a log-mel tree and `path`, which lies in it, has the name
+    of a part of it.
 
     That is the name of a song's log-mel, or of the list of failures.
     """

@@ -4,39 +4,48 @@ Same are the same letters in another Unicode form, other slashes, blanks around.
 
 Conventions
 -----------
-Names on the disk and in a music list stay byte for byte as they are; here they are only compared. Where two names differ in
-nothing but what is overlooked here, the one that is exactly as written wins, and without one the name is ambiguous.
+Names on the disk and in a music list stay byte for byte as they are; here they are only
+compared. Where two names differ in nothing but what is overlooked here, the one that is
+exactly as written wins, and without one the name is ambiguous.
 """
+
 import os
 import unicodedata
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
-# What the decoders make sound of. Not among them: .ts, which is seldom a film and often a program, and the chip music of
-# game consoles, which has no end.
+# What the decoders make sound of. Not among them: .ts, which is seldom a film and often
+# a program, and the chip music of game consoles, which has no end.
 # fmt: off
 AUDIO_SUFFIXES = (
-    ".mp3", ".mp2", ".mp1", ".mpa", ".mpga", ".m2a", ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".ogx", ".opus", ".spx",
-    ".m4a", ".m4b", ".m4r", ".f4a", ".aac", ".adts", ".latm", ".loas", ".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
-    ".ape", ".alac", ".wv", ".tta", ".tak", ".shn", ".mpc", ".mp+", ".dsf", ".dff", ".mka", ".weba", ".ra",
-    ".ac3", ".eac3", ".ec3", ".dts", ".dtshd", ".mlp", ".thd", ".amr", ".awb", ".gsm", ".g722", ".vox", ".voc", ".oma",
-    ".sph", ".nist", ".ircam", ".sf", ".paf", ".8svx",
+    ".mp3", ".mp2", ".mp1", ".mpa", ".mpga", ".m2a", ".wav", ".wave", ".bwf", ".rf64", ".w64",
+    ".flac", ".ogg", ".oga", ".ogx", ".opus", ".spx",
+    ".m4a", ".m4b", ".m4r", ".f4a", ".aac", ".adts", ".latm", ".loas", ".wma", ".aif", ".aiff",
+    ".aifc", ".au", ".snd", ".caf",
+    ".ape", ".alac", ".wv", ".tta", ".tak", ".shn", ".mpc", ".mp+", ".dsf", ".dff", ".mka", ".weba",
+    ".ra",
+    ".ac3", ".eac3", ".ec3", ".dts", ".dtshd", ".mlp", ".thd", ".amr", ".awb", ".gsm", ".g722",
+    ".vox", ".voc", ".oma", ".sph", ".nist", ".ircam", ".sf", ".paf", ".8svx",
     # modules of trackers
     ".mod", ".xm", ".it", ".s3m", ".mptm", ".mtm", ".stm", ".669", ".okt",
     # the sound of films
-    ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".ogv", ".flv", ".f4v", ".3gp", ".3g2",
-    ".mpg", ".mpeg", ".vob", ".mts", ".m2ts", ".rm", ".rmvb",
+    ".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".ogv", ".flv",
+    ".f4v", ".3gp", ".3g2", ".mpg", ".mpeg", ".vob", ".mts", ".m2ts", ".rm", ".rmvb",
 )
 # fmt: on
 
 
 def text_key(text):
-    """What texts that mean the same have in common: NFC (é is one letter or two), without blanks around."""
+    """What texts that mean the same have in common:
+    NFC (é is one letter or two), without blanks around.
+    """
     return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
 
 
 def name_key(name):
-    """What spellings of one path have in common: as `text_key`, with forward slashes and without `./`."""
+    """What spellings of one path have in common:
+    as `text_key`, with forward slashes and without `./`.
+    """
     key = text_key(name)
     if "\\" in key:
         key = key.replace("\\", "/")
@@ -52,7 +61,9 @@ def look(text):
 
 
 def told_apart(texts):
-    """`texts` for a message; those that look like another one are in quotes, with other letters than ASCII by number."""
+    """`texts` for a message; those that look like another one are in quotes, with other
+    letters than ASCII by number.
+    """
     by_look = defaultdict(set)
     for text in texts:
         by_look[look(text)].add(text)
@@ -69,10 +80,11 @@ def fitting(name, names):
 
 
 def on_disk(root, name):
-    """The path of the file `name` below `root`: as it is written, else as a file there that is the same name.
+    """The path of the file `name` below `root`: as it is written, else as a file there
+    that is the same name.
 
-    A disk or a copying program may have changed the Unicode form. The path as it is written where there is no such file,
-    or several.
+    A disk or a copying program may have changed the Unicode form. The path as it is
+    written where there is no such file, or several.
     """
     exact = Path(root, name)
     if os.path.lexists(exact):

@@ -1,13 +1,16 @@
-"""The `.npy` format, read from a file that may hold anything: nothing is taken on trust, and only numbers come out.
+"""The `.npy` format, read from a file that may hold anything: nothing is taken on
+trust, and only numbers come out.
 
-Format: `numpy.lib.format`, versions 1 to 3: a magic number, the length of the header, the header as a Python literal,
-the values. NumPy's own reader believes the header: it asks for the memory of any shape, and parses any literal.
+Format: `numpy.lib.format`, versions 1 to 3: a magic number, the length of the header,
+the header as a Python literal, the values. NumPy's own reader believes the header: it
+asks for the memory of any shape, and parses any literal.
 
 Conventions
 -----------
-Functions read from an open binary file and know no path. What is wrong with it raises ValueError, in words that
-complete "not a whole .npy array (...)".
+Functions read from an open binary file and know no path. What is wrong with it raises
+ValueError, in words that complete "not a whole .npy array (...)".
 """
+
 import ast
 import math
 import os
@@ -23,7 +26,8 @@ MOST_HEADER = 4096  # bytes; the header of an array of numbers needs fewer than 
 MOST_DIMENSIONS = 32
 MOST_BYTES = 1 << 60
 KEYS = {"descr", "fortran_order", "shape"}
-NUMBERS = re.compile(r"[<>|=]?[biufc]\d{1,2}")  # types of numbers: no text, dates, records or Python objects
+# types of numbers: no text, dates, records or Python objects
+NUMBERS = re.compile(r"[<>|=]?[biufc]\d{1,2}")
 
 
 class Header(NamedTuple):
@@ -61,7 +65,8 @@ def read_header(file):
 def parsed(text):
     """Shape, type and order from the text of a header."""
     if "\\" in text:
-        raise ValueError("its header is not readable")  # and Python would warn of what it takes for an escape
+        # and Python would warn of what it takes for an escape
+        raise ValueError("its header is not readable")
     text = re.sub(r"(?<=\d)L", "", text)  # as Python 2 wrote large numbers
     try:
         values = ast.literal_eval(text.strip())
@@ -90,7 +95,9 @@ def number_type(description):
 
 
 def check_size(header, size):
-    """Raise ValueError where a file of `size` bytes does not hold just the values that its header speaks of."""
+    """Raise ValueError where a file of `size` bytes does not hold just the values that
+    its header speaks of.
+    """
     there = size - header.offset
     if there < header.nbytes:
         raise ValueError(f"it ends after {there} of {header.nbytes} bytes")
@@ -99,7 +106,9 @@ def check_size(header, size):
 
 
 def read_values(file, header):
-    """The array, C-contiguous and in the byte order of this machine, from a file that stands at its first value."""
+    """The array, C-contiguous and in the byte order of this machine, from a file that
+    stands at its first value.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if header.nbytes > memory:
         raise ValueError(f"{header.nbytes / 1e9:.0f} GB, more than the memory of this machine")

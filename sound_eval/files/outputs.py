@@ -1,16 +1,21 @@
-"""What the scripts made, so that they replace nothing else: one record in each folder that holds an output.
+"""What the scripts made, so that they replace nothing else: one record in each folder
+that holds an output.
 
 Conventions
 -----------
-An *output* is a file that a person names on the command line, or that is written beside one. Its *kind* says what made
-it (`labels`, `playlist`, ...). Files inside a folder that is the program's own as a whole (a log-mel tree, a run folder,
-a map) have records of their own there.
+An *output* is a file that a person names on the command line, or that is written beside
+one. Its *kind* says what made it (`labels`, `playlist`, ...). Files inside a folder
+that is the program's own as a whole (a log-mel tree, a run folder, a map) have records
+of their own there.
 
-The record is `.sound-eval.jsonl` beside the outputs: one line for each time that one was written, {"name", "kind", "size",
-"mtime_ns", "sha256"}, added before the file gets its name, so that a kill in between leaves no output without a line.
-Lines are only ever added, each by one write, so that two scripts can do so at once. A file without a line that
-speaks of it as it is now belongs to somebody else: lost lines cost a refusal, never a file.
+The record is `.sound-eval.jsonl` beside the outputs: one line for each time that one
+was written, {"name", "kind", "size", "mtime_ns", "sha256"}, added before the file gets
+its name, so that a kill in between leaves no output without a line. Lines are only ever
+added, each by one write, so that two scripts can do so at once. A file without a line
+that speaks of it as it is now belongs to somebody else: lost lines cost a refusal,
+never a file.
 """
+
 import errno
 import fcntl
 import hashlib
@@ -30,17 +35,18 @@ RECORD_NAME = ".sound-eval.jsonl"
 LABELS, CLUSTERS = "labels", "clusters"  # kinds that more than their own scripts know
 DIGEST_BYTES = 1 << 20  # read at once
 NOT_OURS = (
-    "is there, and this script did not make it (as far as its records know), or it was changed since; "
-    "it will not be replaced: move it away, or give another name"
+    "is there, and this script did not make it (as far as its records know), "
+    "or it was changed since; it will not be replaced: move it away, or give another name"
 )
 LONGEST_NAME = 255  # bytes, on the usual file systems
 
 
 def check_outputs(kinds, read=()):
-    """Raise InputError where a command cannot write all its outputs, `kinds` path -> kind; to be called before the work.
+    """Raise InputError where a command cannot write all its outputs, `kinds` path ->
+    kind; to be called before the work.
 
-    `read` are the files that the command reads (None among these is skipped): they are not replaced either, not
-    even where an earlier run made them.
+    `read` are the files that the command reads (None among these is skipped): they are
+    not replaced either, not even where an earlier run made them.
     """
     sources = [Path(one).resolve() for one in read if one]
     for path, kind in kinds.items():
@@ -51,10 +57,14 @@ def check_outputs(kinds, read=()):
 
 
 def check_place(path):
-    """Raise InputError where a file `path` cannot be made, or would be taken for a song or a part of a run."""
+    """Raise InputError where a file `path` cannot be made, or would be taken for a song
+    or a part of a run.
+    """
     path = Path(path)
     if path.suffix.lower() in AUDIO_SUFFIXES:
-        raise InputError(f"{path}: would be taken for a song; give a name that does not end in {path.suffix}")
+        raise InputError(
+            f"{path}: would be taken for a song; give a name that does not end in {path.suffix}"
+        )
     folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder, so {path.name} cannot be written there")
@@ -62,13 +72,20 @@ def check_place(path):
         raise InputError(f"{folder}: no permission to write {path.name} there")
     for parent in path.resolve().parents:
         if is_part_of_tree(path, parent):
-            raise InputError(f"{path}: would be taken for a part of the log-mel tree {parent}; give another folder")
+            raise InputError(
+                f"{path}: would be taken for a part of the log-mel tree {parent}; "
+                "give another folder"
+            )
         if is_part_of_run(path.resolve(), parent):
-            raise InputError(f"{path}: is the name of a part of the run folder {parent}; give another name")
+            raise InputError(
+                f"{path}: is the name of a part of the run folder {parent}; give another name"
+            )
 
 
 def check_output(path, kind):
-    """Raise InputError where something stands at `path` that is no output of this kind, or was changed since."""
+    """Raise InputError where something stands at `path` that is no output of this kind,
+    or was changed since.
+    """
     path = Path(path)
     n_bytes = len(os.fsencode(path.name))
     if n_bytes > LONGEST_NAME:
@@ -78,9 +95,14 @@ def check_output(path, kind):
     except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{path}: a folder, where a file is to be written; give the name of a file")
+        raise InputError(
+            f"{path}: a folder, where a file is to be written; give the name of a file"
+        )
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: a link, a pipe or a device, which would be replaced by a file; give another name")
+        raise InputError(
+            f"{path}: a link, a pipe or a device, which would be replaced by a file; "
+            "give another name"
+        )
     if not is_described(path, status, lines_for(path, kind)):
         raise InputError(f"{path}: {NOT_OURS}")
 
@@ -127,11 +149,15 @@ def speaks_of_nothing(record, kind):
 
 
 def open_record(path, flags):
-    """A descriptor of a record; raises OSError for a link, which could lead anywhere, and InputError for a pipe."""
+    """A descriptor of a record; raises OSError for a link, which could lead anywhere,
+    and InputError for a pipe.
+    """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InputError(f"{path}: not a file; the record of what the scripts made would be kept there")
+        raise InputError(
+            f"{path}: not a file; the record of what the scripts made would be kept there"
+        )
     return descriptor
 
 
@@ -153,7 +179,8 @@ def parsed(line):
 def is_described(path, status, lines):
     """Whether the file at `path` is one that the lines speak of, as it was then.
 
-    The time alone may differ: a copied folder has new ones, and the server of a network disk has its own.
+    The time alone may differ: a copied folder has new ones, and the server of a network
+    disk has its own.
     """
     lines = [line for line in lines if line.get("size") == status.st_size]
     if any(line.get("mtime_ns") == status.st_mtime_ns for line in lines):
@@ -198,7 +225,8 @@ def add_line(record, name, kind, written, sync=False):
 
 @contextmanager
 def write_output(path, kind, mode="wb", **kwargs):
-    """`trees.atomic_write` for an output: refuses to replace what is none of this kind, and records what it wrote.
+    """`trees.atomic_write` for an output: refuses to replace what is none of this kind,
+    and records what it wrote.
 
     Raises InputError as `check_output` does, before anything is written.
     """
@@ -209,7 +237,9 @@ def write_output(path, kind, mode="wb", **kwargs):
 
 
 def write_outputs(contents, kind):
-    """Write several outputs of one kind, `contents` path -> bytes: none gets its name before all are written."""
+    """Write several outputs of one kind, `contents` path -> bytes:
+    none gets its name before all are written.
+    """
     with ExitStack() as stack:
         files = [stack.enter_context(write_output(path, kind)) for path in contents]
         for file, content in zip(files, contents.values(), strict=True):
@@ -223,10 +253,12 @@ def claim(path, kind, written):
 
 
 def set_aside(path, kind):
-    """Where a file stands at `path` that `check_output` refuses, give it another name; returns that, else None.
+    """Where a file stands at `path` that `check_output` refuses, give it another name;
+    returns that, else None.
 
-    For a folder that is the program's own, where a person may have changed an output. `a.csv` becomes `a.kept.csv`, or
-    `a.kept2.csv` where that is taken. Raises InputError where it is no file.
+    For a folder that is the program's own, where a person may have changed an output.
+    `a.csv` becomes `a.kept.csv`, or `a.kept2.csv` where that is taken. Raises
+    InputError where it is no file.
     """
     path = Path(path)
     try:
@@ -237,7 +269,9 @@ def set_aside(path, kind):
     else:
         return None
     number = 1
-    while not moved(path, aside := path.with_stem(f"{path.stem}.kept{number if number > 1 else ''}")):
+    while not moved(
+        path, aside := path.with_stem(f"{path.stem}.kept{number if number > 1 else ''}")
+    ):
         number += 1
     return aside
 
@@ -258,10 +292,11 @@ def moved(path, target):
 
 
 class OutputTree:
-    """Outputs of one kind below the folder `root`, as many as a tree has: their record is at the top and is read once.
+    """Outputs of one kind below the folder `root`, as many as a tree has: their record
+    is at the top and is read once.
 
-    In its lines the names are paths relative to `root`. Only one process at a time writes to a tree, with the others that it
-    starts; `locked` sees to that.
+    In its lines the names are paths relative to `root`. Only one process at a time
+    writes to a tree, with the others that it starts; `locked` sees to that.
     """
 
     def __init__(self, root, kind):
@@ -270,7 +305,8 @@ class OutputTree:
 
     @contextmanager
     def locked(self):
-        """Have the tree for this process meanwhile; what a killed one has left half-written in it is removed first.
+        """Have the tree for this process meanwhile; what a killed one has left
+        half-written in it is removed first.
 
         Raises InputError where another process writes to it.
         """
@@ -279,25 +315,37 @@ class OutputTree:
             try:
                 fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InputError(f"{self.root}: another process is writing to this folder; wait for it or give another") from None
+                raise InputError(
+                    f"{self.root}: another process is writing to this folder; "
+                    "wait for it or give another"
+                ) from None
             for folder, _, _ in os.walk(self.root):
                 remove_temporaries(folder, self.prefix)
             yield
 
     def check(self, names):
-        """Raise InputError where something stands at one of `names` that is no output of this kind, or was changed since."""
+        """Raise InputError where something stands at one of `names` that is no output
+        of this kind, or was changed since.
+        """
         lines = {line.get("name"): line for line in lines_of_kind(self.root, self.kind)}
         for name in names:
             try:
                 status = os.lstat(self.root / name)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            if not (stat.S_ISREG(status.st_mode) and is_described(self.root / name, status, [lines.get(name, {})])):
+            if not (
+                stat.S_ISREG(status.st_mode)
+                and is_described(self.root / name, status, [lines.get(name, {})])
+            ):
                 raise InputError(f"{self.root / name}: {NOT_OURS}")
 
     def write(self, name):
-        """`trees.atomic_write` for the output `name`, with a line in the record; `check` comes before."""
-        return atomic_write(self.root / name, prefix=self.prefix, before_replace=partial(self.note, name))
+        """`trees.atomic_write` for the output `name`, with a line in the record;
+        `check` comes before.
+        """
+        return atomic_write(
+            self.root / name, prefix=self.prefix, before_replace=partial(self.note, name)
+        )
 
     def note(self, name, written):
         """Add a line to the record: the file `written` is going to be `name`."""

@@ -1,12 +1,16 @@
-"""CSV, written and read in one way: what a spreadsheet would run as a formula is text in it, and comes back as it was.
+"""CSV, written and read in one way: what a spreadsheet would run as a formula is text
+in it, and comes back as it was.
 
 Conventions
 -----------
-A table is its column names and its rows; values are read as text. Written are UTF-8, commas (or the separator given), quotes
-where they are needed, line ends `\\n`. A text that begins like a formula, with = + - @ or a tab, gets an apostrophe before it,
-unless it is a plain number; the apostrophe is taken off again when it is read. So that every text comes back as it was, one that
-has such an apostrophe already gets another. Numbers, as Python has them, are written as they are.
+A table is its column names and its rows; values are read as text. Written are UTF-8,
+commas (or the separator given), quotes where they are needed, line ends `\\n`. A text
+that begins like a formula, with = + - @ or a tab, gets an apostrophe before it, unless
+it is a plain number; the apostrophe is taken off again when it is read. So that every
+text comes back as it was, one that has such an apostrophe already gets another.
+Numbers, as Python has them, are written as they are.
 """
+
 import csv
 import io
 import itertools
@@ -16,10 +20,11 @@ from pathlib import Path
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import write_output
 
-FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # with the wide forms, which some spreadsheets take as well
+# with the wide forms, which some spreadsheets take as well
+FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 ESCAPED = re.compile(f"'+{FORMULA.pattern}")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-QUOTED = re.compile("[\",;\t\r\n]|^\\s|\\s$")
+QUOTED = re.compile('[",;\t\r\n]|^\\s|\\s$')
 SEPARATORS = ",;\t"
 LONGEST_VALUE = 1 << 24  # letters; beyond it a quote was never closed
 
@@ -72,8 +77,9 @@ def write_csv(path, kind, columns, rows):
 def read_csv(path, expected=""):
     """A CSV file of text as a dict column name, without blanks around -> list of values.
 
-    Separated by commas, semicolons or tabs, whichever gives a column `expected` (in any case), and the most columns. Columns
-    without a name are left out. Raises InputError that names the file and what is wrong.
+    Separated by commas, semicolons or tabs, whichever gives a column `expected` (in any
+    case), and the most columns. Columns without a name are left out. Raises InputError
+    that names the file and what is wrong.
     """
     path = Path(path)
     text = decoded(path.read_bytes(), path)
@@ -85,13 +91,22 @@ def read_csv(path, expected=""):
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: two columns are named {twice!r}; rename one")
-    values = [row if len(row) == len(header) else fitted(row, len(header), number, separator, path) for number, row in rows]
+    values = [
+        row if len(row) == len(header) else fitted(row, len(header), number, separator, path)
+        for number, row in rows
+    ]
     columns = zip(*values, strict=True) if values else [()] * len(header)
-    return {name: [*map(unguarded, column)] for name, column in zip(header, columns, strict=True) if name}
+    return {
+        name: [*map(unguarded, column)]
+        for name, column in zip(header, columns, strict=True)
+        if name
+    }
 
 
 def decoded(data, path):
-    """The text of a CSV file; raises InputError for what is none, or in another encoding than UTF-8."""
+    """The text of a CSV file; raises InputError for what is none, or in another
+    encoding than UTF-8.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path}: UTF-16 text; save it as UTF-8")
     if data.startswith(b"PK\x03\x04"):
@@ -100,10 +115,14 @@ def decoded(data, path):
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}: line {line} is not UTF-8 ({error.reason}); save the file as UTF-8") from error
+        raise InputError(
+            f"{path}: line {line} is not UTF-8 ({error.reason}); save the file as UTF-8"
+        ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{path}: line {line} holds a NUL character; is it a CSV file, and in UTF-8?")
+        raise InputError(
+            f"{path}: line {line} holds a NUL character; is it a CSV file, and in UTF-8?"
+        )
     return text
 
 
@@ -119,7 +138,10 @@ def separator_of(text, expected):
 
 
 def records(text, separator, path):
-    """(line number, values) of every record that holds something. Raises InputError where quotes do not match."""
+    """(line number, values) of every record that holds something.
+
+    Raises InputError where quotes do not match.
+    """
     csv.field_size_limit(LONGEST_VALUE)
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
@@ -130,11 +152,15 @@ def records(text, separator, path):
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}: line {line} is not readable as CSV ({error}); do its quotes match?") from error
+        raise InputError(
+            f"{path}: line {line} is not readable as CSV ({error}); do its quotes match?"
+        ) from error
 
 
 def fitted(row, n_columns, number, separator, path):
-    """`row` with as many values as the header has names; raises InputError where it holds more, which would shift them."""
+    """`row` with as many values as the header has names;
+    raises InputError where it holds more, which would shift them.
+    """
     if any(row[n_columns:]):
         raise InputError(
             f"{path}: line {number} has {len(row)} values and the header {n_columns} names; "

@@ -1,11 +1,15 @@
-"""Folders of files: sorted walks, paths mirrored from one tree into another, atomic writes, the music list.
+"""Folders of files: sorted walks, paths mirrored from one tree into another, atomic
+writes, the music list.
 
 Conventions
 -----------
-A *name* is a path relative to its tree, as a `str` with forward slashes (`000/000002.mp3`), on every system.
-Every write goes to a temporary name in the same folder, is flushed to the disk and then renamed, so that a file under
-its final name is always whole. Temporary names begin with `TEMPORARY_PREFIX`; walks leave hidden files out.
+A *name* is a path relative to its tree, as a `str` with forward slashes
+(`000/000002.mp3`), on every system.
+Every write goes to a temporary name in the same folder, is flushed to the disk and then
+renamed, so that a file under its final name is always whole. Temporary names begin with
+`TEMPORARY_PREFIX`; walks leave hidden files out.
 """
+
 import errno
 import io
 import os
@@ -27,9 +31,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the system names no file 
 
 
 def walk(root, suffixes):
-    """Sorted names of the files below `root` that end in one of `suffixes` (lower case, with dot; any case matches).
+    """Sorted names of the files below `root` that end in one of `suffixes` (lower case,
+    with dot; any case matches).
 
-    Hidden files and folders are left out; links to folders are not followed. Raises InputError where `root` is no folder.
+    Hidden files and folders are left out; links to folders are not followed. Raises
+    InputError where `root` is no folder.
     """
     root = Path(root)
     if not root.is_dir():
@@ -39,7 +45,11 @@ def walk(root, suffixes):
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         relative = Path(folder).relative_to(root)
-        names += [(relative / name).as_posix() for name in files if not name.startswith(".") and name.lower().endswith(suffixes)]
+        names += [
+            (relative / name).as_posix()
+            for name in files
+            if not name.startswith(".") and name.lower().endswith(suffixes)
+        ]
     return sorted(names)
 
 
@@ -59,17 +69,21 @@ def audio_name(log_mel_name):
 
 
 def temporary_beside(path, prefix=TEMPORARY_PREFIX):
-    """A name beside `path` under which it can be made: short whatever the name, and nobody else's."""
+    """A name beside `path` under which it can be made:
+    short whatever the name, and nobody else's.
+    """
     return Path(path).with_name(prefix + os.urandom(8).hex())
 
 
 @contextmanager
 def atomic_write(path, mode="wb", before_replace=None, prefix=TEMPORARY_PREFIX, **kwargs):
-    """Open a temporary file beside `path` for writing; on leaving without an exception it becomes `path`.
+    """Open a temporary file beside `path` for writing; on leaving without an exception
+    it becomes `path`.
 
-    Makes the parent folders. After an exception or a kill, whatever stood at `path` is as it was. `before_replace(temporary)`
-    is called when the file is whole, just before it gets its name. A `prefix` of its own lets a writer tell what it left
-    half-written (`remove_temporaries`) from what others are writing in the same folder.
+    Makes the parent folders. After an exception or a kill, whatever stood at `path` is
+    as it was. `before_replace(temporary)` is called when the file is whole, just before
+    it gets its name. A `prefix` of its own lets a writer tell what it left half-written
+    (`remove_temporaries`) from what others are writing in the same folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,16 +98,22 @@ def atomic_write(path, mode="wb", before_replace=None, prefix=TEMPORARY_PREFIX, 
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and (error.filename == str(temporary) or (error.filename is None and error.errno in NO_ROOM)):
-            raise OSError(error.errno, error.strerror, str(path)) from error  # the name that a person knows
+        if isinstance(error, OSError) and (
+            error.filename == str(temporary) or (error.filename is None and error.errno in NO_ROOM)
+        ):
+            raise OSError(
+                error.errno, error.strerror, str(path)
+            ) from error  # the name that a person knows
         raise
 
 
 def sync_folder(path):
-    """Flush a folder to the disk: the names that files were given in it, or lost, then outlive a power cut.
+    """Flush a folder to the disk: the names that files were given in it, or lost, then
+    outlive a power cut.
 
-    It is not done for every write: it takes about as long as writing a small file does (3.6 ms on an SSD with ext4), and for
-    most files the old name and the new are equally good after a power cut.
+    It is not done for every write: it takes about as long as writing a small file does
+    (3.6 ms on an SSD with ext4), and for most files the old name and the new are
+    equally good after a power cut.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -103,29 +123,46 @@ def sync_folder(path):
 
 
 def remove_temporaries(folder, prefix=TEMPORARY_PREFIX):
-    """Remove what writers that were killed have left half-written in a folder. Only for who knows that nobody is writing."""
+    """Remove what writers that were killed have left half-written in a folder.
+
+    Only for who knows that nobody is writing.
+    """
     for name in os.listdir(folder):
         if name.startswith(prefix):
             os.unlink(os.path.join(folder, name))
 
 
-# What `os.link` raises where there can be no link: on another disk, on a disk without links, for a file of
-# somebody else's (Linux' protected_hardlinks), for one that has too many.
-NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+# What `os.link` raises where there can be no link: on another disk, on a disk
+# without links, for a file of somebody else's (Linux' protected_hardlinks), for one
+# that has too many.
+NO_LINK = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EMLINK,
+    errno.ENOSYS,
+)
 
 
 def place_file(source, target, link=True):
-    """Put a user's file at `target` as well, atomically: by a hard link, or as a copy with its times.
+    """Put a user's file at `target` as well, atomically: by a hard link, or as a
+    copy with its times.
 
-    A link that cannot be falls back to a copy. The copy goes into a file that is made for it, never into one
-    that is there: that could be a link to the source. Makes the parent folders; raises OSError that names
-    the target where it cannot be written, and the source where that cannot be read.
+    A link that cannot be falls back to a copy. The copy goes into a file that is made
+    for it, never into one that is there: that could be a link to the source. Makes the
+    parent folders; raises OSError that names the target where it cannot be written, and
+    the source where that cannot be read.
     """
     source, target = Path(source).resolve(), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if link and try_link(source, target):
         return
-    with open(source, "rb") as original, atomic_write(target, before_replace=partial(shutil.copystat, source)) as copy:
+    with (
+        open(source, "rb") as original,
+        atomic_write(target, before_replace=partial(shutil.copystat, source)) as copy,
+    ):
         shutil.copyfileobj(original, copy, COPY_BYTES)
 
 
@@ -141,7 +178,8 @@ def try_link(source, target):
     try:
         os.replace(temporary, target)
     finally:
-        # Renaming a file onto another link of itself does nothing, so the temporary name would stay.
+        # Renaming a file onto another link of itself does nothing, so the temporary
+        # name would stay.
         temporary.unlink(missing_ok=True)
     return True
 
@@ -164,7 +202,9 @@ def write_array(file, array):
 def array_bytes(array):
     """One array as the bytes of a `.npy` file."""
     file = io.BytesIO()
-    np.lib.format.write_array(file, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
+    np.lib.format.write_array(
+        file, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False
+    )
     return file.getvalue()
 
 
@@ -175,7 +215,10 @@ def save_text(path, text):
 
 
 def open_file(path):
-    """Open a file for reading bytes. Raises InputError for a folder, a pipe or a device: it would not wait for one."""
+    """Open a file for reading bytes.
+
+    Raises InputError for a folder, a pipe or a device: it would not wait for one.
+    """
     check_is_file(path, os.stat(path))
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     check_is_file(path, os.fstat(file.fileno()))  # it may be another one by now
@@ -193,8 +236,8 @@ def check_is_file(path, status):
 def load_array(path, mmap_mode=None):
     """Read one `.npy` array of numbers, or map it into memory with `mmap_mode="r"`.
 
-    Raises InputError that names the file where it is none, is cut short or goes on, holds anything but numbers, or
-    changes while it is read.
+    Raises InputError that names the file where it is none, is cut short or goes on,
+    holds anything but numbers, or changes while it is read.
     """
     with open_file(path) as file:
         return array_in(file, path, mmap_mode)
@@ -217,7 +260,9 @@ def array_in(file, path, mmap_mode=None):
 
 
 def array_header(file, path):
-    """The `npy.Header` of an open file, held against its size; raises InputError as `load_array`."""
+    """The `npy.Header` of an open file, held against its size;
+    raises InputError as `load_array`.
+    """
     with array_errors(path):
         header = npy.read_header(file)
         npy.check_size(header, os.fstat(file.fileno()).st_size)
@@ -239,22 +284,31 @@ def array_errors(path):
 def load_frames(path, mmap_mode=None):
     """Frames (n_frames, dim) of one song, of a log-mel or any other tree.
 
-    Raises InputError as `load_array`, and where they are no matrix of at least one row of floating-point numbers.
+    Raises InputError as `load_array`, and where they are no matrix of at least one row
+    of floating-point numbers.
     """
     return checked_frames(load_array(path, mmap_mode), path)
 
 
 def checked_frames(frames, path):
-    """`frames`, an array or the header of one; raises InputError that names `path` where they are none."""
+    """`frames`, an array or the header of one;
+    raises InputError that names `path` where they are none.
+    """
     if len(frames.shape) != 2 or not all(frames.shape):
-        raise InputError(f"{path}: shape {frames.shape}, expected (n_frames, dim) with at least one frame")
+        raise InputError(
+            f"{path}: shape {frames.shape}, expected (n_frames, dim) with at least one frame"
+        )
     if frames.dtype.kind != "f":
-        raise InputError(f"{path}: dtype {frames.dtype}, expected float32; it is not a file of frames")
+        raise InputError(
+            f"{path}: dtype {frames.dtype}, expected float32; it is not a file of frames"
+        )
     return frames
 
 
 def read_text(path, at_most=None):
-    """The UTF-8 text of a file; raises InputError where it is something else, or longer than `at_most` bytes."""
+    """The UTF-8 text of a file; raises InputError where it is something else, or longer
+    than `at_most` bytes.
+    """
     with open_file(path) as file:
         return text_in(file, path, at_most)
 
@@ -267,19 +321,27 @@ def text_in(file, path, at_most=None):
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); is it the right file?") from error
+        raise InputError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); is it the right file?"
+        ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_music_list(path):
-    """Names in the order of the vectors' rows, one per line of the file. Raises InputError on an empty list, and on what is no text."""
+    """Names in the order of the vectors' rows, one per line of the file.
+
+    Raises InputError on an empty list, and on what is no text.
+    """
     return names_in(read_text(path), path)
 
 
 def names_in(text, path):
     """The names in the text of a music list; `path` is for messages."""
     if "\0" in text:
-        raise InputError(f"{path}: line {text[: text.index(chr(0))].count(chr(10)) + 1} holds a NUL character; is it the right file?")
+        raise InputError(
+            f"{path}: line {text[: text.index(chr(0))].count(chr(10)) + 1} holds a NUL character; "
+            "is it the right file?"
+        )
     names = [str(PurePosixPath(line)) for line in text.split("\n") if line.strip()]
     if not names:
         raise InputError(f"{path}: holds no song; is it the music_list.txt of a run folder?")
@@ -287,14 +349,18 @@ def names_in(text, path):
 
 
 def checked_names(names):
-    """`names`; raises InputError for one that no line of a music list can hold: it has a line break, or is not valid UTF-8."""
+    """`names`; raises InputError for one that no line of a music list can hold:
+    it has a line break, or is not valid UTF-8.
+    """
     for name in names:
         if "\n" in name or "\r" in name:
             raise InputError(f"{name!r}: a song's path cannot hold a line break; rename the file")
         try:
             name.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{name!r}: a song's path has to be valid UTF-8; rename the file") from error
+            raise InputError(
+                f"{name!r}: a song's path has to be valid UTF-8; rename the file"
+            ) from error
     return names
 
 

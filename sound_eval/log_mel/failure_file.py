@@ -1,10 +1,12 @@
-"""failures.csv in a log-mel tree: `file,reason,message`, a row for every song that has no log-mel, or a damaged one.
+"""failures.csv in a log-mel tree: `file,reason,message`, a row for every song that has
+no log-mel, or a damaged one.
 
 Conventions
 -----------
-It is begun anew in every run, grows while the run goes on, and is sorted at its end. One that this program did not write
-is never replaced.
+It is begun anew in every run, grows while the run goes on, and is sorted at its end.
+One that this program did not write is never replaced.
 """
+
 import csv
 import stat
 from contextlib import contextmanager
@@ -19,14 +21,19 @@ OPTIONS = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
 
 
 class FailureFile:
-    """The file at `path`: `check` it, `start` it, `add` to it, `close` it. A failure has `name`, `reason` and `message`."""
+    """The file at `path`: `check` it, `start` it, `add` to it, `close` it.
+
+    A failure has `name`, `reason` and `message`.
+    """
 
     def __init__(self, path):
         self.path = Path(path)
         self.file = None
 
     def check(self, begun):
-        """Raise InputError where a file stands there that is none of ours; `begun` says whether its folder is a tree."""
+        """Raise InputError where a file stands there that is none of ours;
+        `begun` says whether its folder is a tree.
+        """
         status = standing(self.path)
         if status is None:
             return
@@ -40,10 +47,18 @@ class FailureFile:
         )
 
     def start(self, failures):
-        """Write it with these rows and leave it open; what failed in an earlier run is tried in every run."""
+        """Write it with these rows and leave it open;
+        what failed in an earlier run is tried in every run.
+        """
         self.close()
         with atomic_write(self.path, "w", **OPTIONS) as file:
-            write_rows(file, [COLUMNS, *((failure.name, failure.reason, failure.message) for failure in failures)])
+            write_rows(
+                file,
+                [
+                    COLUMNS,
+                    *((failure.name, failure.reason, failure.message) for failure in failures),
+                ],
+            )
         self.file = open(self.path, "a", buffering=1, **OPTIONS)  # noqa: SIM115 (see `close`)
 
     def add(self, failure):
@@ -69,5 +84,7 @@ def naming(path):
 
 
 def write_rows(file, rows):
-    """Write rows of CSV, everything in quotes: a name may hold any character, a carriage return too."""
+    """Write rows of CSV, everything in quotes:
+    a name may hold any character, a carriage return too.
+    """
     csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)

@@ -1,12 +1,16 @@
-"""Log-mel files whose audio is gone: which those are, which of them may be removed, and which a missing disk may explain.
+"""Log-mel files whose audio is gone: which those are, which of them may be removed, and
+which a missing disk may explain.
 
 Conventions
 -----------
-Names are those of the audio files, relative to the folder of music. A song is *gone* where nothing has its name; what
-cannot be looked at (no permission, an error of the disk), or is a link to nothing, is not.
-An orphan is *held* by a folder where all audio below that folder is gone, as when a disk is not mounted: a top folder;
-or a folder at any depth that stands there empty, or as a link to nothing. It is removed only where that folder is asked for.
+Names are those of the audio files, relative to the folder of music. A song is *gone*
+where nothing has its name; what cannot be looked at (no permission, an error of the
+disk), or is a link to nothing, is not.
+An orphan is *held* by a folder where all audio below that folder is gone, as when a
+disk is not mounted: a top folder; or a folder at any depth that stands there empty, or
+as a link to nothing. It is removed only where that folder is asked for.
 """
+
 import os
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,8 +35,9 @@ class Orphans:
 def find_orphans(folder, names, asked=()):
     """The Orphans among `names`, songs with an array of ours, beside the AudioFolder `folder`.
 
-    `asked` says what to remove: folders, and EVERYTHING for all that is not held. Raises InputError where a folder has no
-    such name below it, or where all is gone and was not asked for by its folders: that is another folder of music.
+    `asked` says what to remove: folders, and EVERYTHING for all that is not held.
+    Raises InputError where a folder has no such name below it, or where all is gone and
+    was not asked for by its folders: that is another folder of music.
     """
     listed = {source.name for source in folder.sources}
     gone = [name for name in names if name not in listed and is_gone(folder.root / name)]
@@ -43,7 +48,9 @@ def find_orphans(folder, names, asked=()):
     orphans = Orphans()
     for name in gone:
         held_by = holder(os.path.dirname(name)) if "/" in name else None
-        if any(one and is_below(name, one) for one in asked) or (EVERYTHING in asked and held_by is None):
+        if any(one and is_below(name, one) for one in asked) or (
+            EVERYTHING in asked and held_by is None
+        ):
             orphans.removed.append(name)
         elif held_by is None:
             orphans.kept.append(name)
@@ -52,14 +59,17 @@ def find_orphans(folder, names, asked=()):
     by_name = all(any(one and is_below(name, one) for one in asked) for name in gone)
     if EVERYTHING in asked and names and len(gone) == len(names) and not by_name:
         raise InputError(
-            f"{folder.root}: has the audio of none of the {len(names)} log-mel files, and --prune would remove them all; "
-            "is it the folder that they were made of? If so, remove them yourself"
+            f"{folder.root}: has the audio of none of the {len(names)} log-mel files, "
+            "and --prune would remove them all; is it the folder that they were made of? "
+            "If so, remove them yourself"
         )
     return orphans
 
 
 def asked_folder(text, root):
-    """A folder as a person gives it, relative to `root` or in it, as a name; EVERYTHING stays what it is."""
+    """A folder as a person gives it, relative to `root` or in it, as a name;
+    EVERYTHING stays what it is.
+    """
     if text == EVERYTHING:
         return text
     path = Path(text)
@@ -73,7 +83,8 @@ def check_asked(asked, names):
     for one in asked:
         if one and not any(is_below(name, one) for name in names):
             raise InputError(
-                f"--prune={one}: no log-mel file of this tree is of a song below that folder; give its path in AUDIO_DIR"
+                f"--prune={one}: no log-mel file of this tree is of a song below that folder; "
+                "give its path in AUDIO_DIR"
             )
 
 
@@ -103,10 +114,14 @@ def finder_of_holders(root, tops_there):
 
 
 def stands_empty(path):
-    """Whether a folder is there and shows nothing, as a mount point without its disk, or is a link to nothing."""
+    """Whether a folder is there and shows nothing, as a mount point without its disk,
+    or is a link to nothing.
+    """
     try:
         with os.scandir(path) as entries:
-            return all(entry.name.startswith(".") or entry.name.lower() in CLUTTER for entry in entries)
+            return all(
+                entry.name.startswith(".") or entry.name.lower() in CLUTTER for entry in entries
+            )
     except (FileNotFoundError, NotADirectoryError):
         return os.path.islink(path)  # an absent folder is no sign of anything
     except OSError:

@@ -1,12 +1,15 @@
-"""One function over many tasks, by the processes of this machine or of a Dask cluster. Results come as they are ready.
+"""One function over many tasks, by the processes of this machine or of a Dask cluster.
+Results come as they are ready.
 
 Conventions
 -----------
-`function` is a module-level function of one task, tasks are hashable and distinct, and both can be pickled. Only a few
-tasks a process are handed out at a time, so a million tasks cost no more than their list. An exception of `function` is
-raised here; for a task that brings down the process it runs in, again and again, the result is `crashed`. `on_wait()` is called
-now and then while no task ends.
+`function` is a module-level function of one task, tasks are hashable and distinct, and
+both can be pickled. Only a few tasks a process are handed out at a time, so a million
+tasks cost no more than their list. An exception of `function` is raised here; for a
+task that brings down the process it runs in, again and again, the result is `crashed`.
+`on_wait()` is called now and then while no task ends.
 """
+
 import multiprocessing
 import os
 import signal
@@ -29,8 +32,9 @@ CONNECT_SECONDS = 20.0  # to reach a Dask scheduler and its first worker
 def run_local(function, tasks, processes, crashed, on_wait=lambda: None):
     """Yield (task, function(task)) as tasks end, done by `processes` processes of this machine.
 
-    Where a process dies (a crash inside a library, killed for memory) the tasks in hand are done again, each in a process of
-    its own; one that brings this down too is `crashed`.
+    Where a process dies (a crash inside a library, killed for memory) the tasks in
+    hand are done again, each in a process of its own; one that brings this down
+    too is `crashed`.
     """
     tasks = iter(tasks)
     while suspects := (yield from run_pool(function, tasks, processes, on_wait)):
@@ -40,12 +44,17 @@ def run_local(function, tasks, processes, crashed, on_wait=lambda: None):
 
 
 def run_pool(function, tasks, processes, on_wait):
-    """Yield (task, result) from one pool until `tasks` end or the pool breaks; returns the tasks in hand when it broke."""
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)  # a fork has everything imported
+    """Yield (task, result) from one pool until `tasks` end or the pool breaks;
+    returns the tasks in hand when it broke.
+    """
+    # a fork has everything imported
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     pool = ProcessPoolExecutor(processes, context, start_worker, (os.getpid(),))
     in_hand = {}
     try:
-        for task, future in finished(pool, function, tasks, processes * TASKS_AHEAD, in_hand, on_wait):
+        for task, future in finished(
+            pool, function, tasks, processes * TASKS_AHEAD, in_hand, on_wait
+        ):
             yield task, future.result()
     except BrokenProcessPool:
         return list(in_hand)
@@ -59,7 +68,9 @@ def run_pool(function, tasks, processes, on_wait):
 
 
 def finished(executor, function, tasks, ahead, in_hand, on_wait):
-    """Yield (task, its future) as tasks end, at most `ahead` handed out; `in_hand` maps those not taken yet to futures."""
+    """Yield (task, its future) as tasks end, at most `ahead` handed out;
+    `in_hand` maps those not taken yet to futures.
+    """
     while True:
         for task in islice(tasks, ahead - len(in_hand)):
             in_hand[task] = None  # in hand even where submitting it fails
@@ -78,7 +89,8 @@ def start_worker(parent):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries print remarks of their own; errors come back as results
+    # libraries print remarks of their own; errors come back as results
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def end_with_parent(parent):
@@ -92,12 +104,14 @@ def end_with_parent(parent):
 
 
 def run_dask(function, tasks, address, processes, crashed, folders, on_wait=lambda: None):
-    """Yield (task, function(task)) as tasks end, done by the workers of the Dask scheduler at `address`.
+    """Yield (task, function(task)) as tasks end, done by the workers of the Dask
+    scheduler at `address`.
 
-    `local` starts a cluster of `processes` processes on this machine. A worker that dies costs the tasks it had, which the
-    scheduler gives to others; a task that was there whenever one died is done again alone, so that no other pays for the one that
-    kills. Every worker has to see `folders`. Raises InputError where Dask is not installed, the scheduler
-    does not answer, or a worker lacks the package or a folder.
+    `local` starts a cluster of `processes` processes on this machine. A worker that
+    dies costs the tasks it had, which the scheduler gives to others; a task that was
+    there whenever one died is done again alone, so that no other pays for the one that
+    kills. Every worker has to see `folders`. Raises InputError where Dask is not
+    installed, the scheduler does not answer, or a worker lacks the package or a folder.
     """
     distributed = import_distributed()
     with connect(distributed, address, processes) as client:
@@ -121,7 +135,9 @@ def import_distributed():
     try:
         import distributed
     except ImportError as error:
-        raise InputError(f"--dask needs dask.distributed ({error}); install it: pip install distributed") from error
+        raise InputError(
+            f"--dask needs dask.distributed ({error}); install it: pip install distributed"
+        ) from error
     return distributed
 
 
@@ -136,7 +152,10 @@ def connect(distributed, address, processes):
             client = stack.enter_context(distributed.Client(address, timeout=CONNECT_SECONDS))
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(f"--dask {address}: no Dask scheduler with workers answers there ({one_line(error)})") from error
+            raise InputError(
+                f"--dask {address}: no Dask scheduler with workers answers there "
+                f"({one_line(error)})"
+            ) from error
         yield client
 
 
@@ -145,10 +164,16 @@ def check_workers(client, folders):
     try:
         missing = client.run(missing_folders, [str(folder) for folder in folders])
     except ModuleNotFoundError as error:
-        raise InputError(f"the Dask workers cannot import the package ({error}); start them with PYTHONPATH set to this checkout") from error
+        raise InputError(
+            f"the Dask workers cannot import the package ({error}); "
+            "start them with PYTHONPATH set to this checkout"
+        ) from error
     for worker, names in missing.items():
         if names:
-            raise InputError(f"the Dask worker {worker} does not see {', '.join(names)}; the folders have to be shared under the same path")
+            raise InputError(
+                f"the Dask worker {worker} does not see {', '.join(names)}; "
+                "the folders have to be shared under the same path"
+            )
 
 
 def missing_folders(folders):

@@ -1,13 +1,18 @@
-"""A folder of music -> the same tree of log-mel files: what is to do, done by many processes, and what came of it.
+"""A folder of music -> the same tree of log-mel files: what is to do, done by many
+processes, and what came of it.
 
 Conventions
 -----------
-`a/b.mp3` becomes `a/b.mp3.npy`, float32 (n_frames, NUM_MEL_BINS). Every file is one task for one process, which decodes,
-analyses and writes it in blocks, so that memory does not grow with its length. The parent alone keeps the tree's state.
-A file that cannot be used is a Failure in the report; only what concerns every file (a full disk) ends a run.
-Only an array of the tree's own making is ever replaced or removed, and only where its source was read: by a new one, or
-because the decoders refuse what the source is now. What could not be read for a moment keeps the array it has.
+`a/b.mp3` becomes `a/b.mp3.npy`, float32 (n_frames, NUM_MEL_BINS). Every file is one
+task for one process, which decodes, analyses and writes it in blocks, so that memory
+does not grow with its length. The parent alone keeps the tree's state. A file that
+cannot be used is a Failure in the report; only what concerns every file (a full disk)
+ends a run.
+Only an array of the tree's own making is ever replaced or removed, and only where its
+source was read: by a new one, or because the decoders refuse what the source is now.
+What could not be read for a moment keeps the array it has.
 """
+
 import errno
 import filecmp
 import io
@@ -34,7 +39,8 @@ from sound_eval.log_mel.tree_plan import DAMAGED, TAKEN, Report, look_at_tree, p
 from sound_eval.log_mel.tree_state import TreeState
 from sound_eval.terminal import Progress
 
-# Seconds of audio in hand of every process, by its id: shared with those forked from this one, without a lock that one killed could keep.
+# Seconds of audio in hand of every process, by its id: shared with those forked from
+# this one, without a lock that one killed could keep.
 IN_HAND = memoryview(mmap.mmap(-1, 1 << 15)).cast("d")
 FATAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file would fail in the same way
 CLAIMED_AT_ONCE = 64  # tasks whose claims are flushed to the disk together
@@ -44,7 +50,8 @@ CLAIMED_AT_ONCE = 64  # tasks whose claims are flushed to the disk together
 class Outcome:
     """What came of a task: seconds of audio written, or why there is none.
 
-    `kept` beside a failure: nothing was learned of the file's content, so an array that was made of it stays.
+    `kept` beside a failure: nothing was learned of the file's content, so an array that
+    was made of it stays.
     """
 
     seconds: float = 0.0
@@ -55,24 +62,37 @@ class Outcome:
     kept: bool = False
 
 
-CRASHED = Outcome(failure="ended the process that decoded it", message="a crash inside a decoder, or not enough memory", kept=True)
+CRASHED = Outcome(
+    failure="ended the process that decoded it",
+    message="a crash inside a decoder, or not enough memory",
+    kept=True,
+)
 
 # ---- one file ----
 
 
 def log_mel_parameters(config):
     """The keyword parameters of `melspec` in a Config."""
-    return {"samplerate": config.SAMPLERATE, "hop": config.hop, "fft_size": config.FFT_SIZE, "n_mels": config.NUM_MEL_BINS}
+    return {
+        "samplerate": config.SAMPLERATE,
+        "hop": config.hop,
+        "fft_size": config.FFT_SIZE,
+        "n_mels": config.NUM_MEL_BINS,
+    }
 
 
 def each_log_mel_block(path, config, consume):
-    """Decode one file and hand its log-mel to `consume`, as an iterable of (n, NUM_MEL_BINS) blocks; see `decode.decode`."""
+    """Decode one file and hand its log-mel to `consume`, as an iterable of
+    (n, NUM_MEL_BINS) blocks; see `decode.decode`.
+    """
 
     def consume_signal(blocks):
         return consume(finite(melspec.log_mel_blocks(blocks, **log_mel_parameters(config))))
 
     limits = {"max_seconds": config.MAX_SECONDS, "skip_long": config.LONG_FILES == "skip"}
-    return decode.decode(path, consume_signal, samplerate=config.SAMPLERATE, decoder=config.DECODER, **limits)
+    return decode.decode(
+        path, consume_signal, samplerate=config.SAMPLERATE, decoder=config.DECODER, **limits
+    )
 
 
 def finite(blocks):
@@ -84,15 +104,23 @@ def finite(blocks):
 
 
 def log_mel_of_file(path, config):
-    """The log-mel of one audio file as an array, (n_frames, NUM_MEL_BINS) float32: what its file in a tree would hold.
+    """The log-mel of one audio file as an array, (n_frames, NUM_MEL_BINS) float32: what
+    its file in a tree would hold.
 
-    Raises DecodeError (an InputError) with the decoders' messages, OSError where the file cannot be opened.
+    Raises DecodeError (an InputError) with the decoders' messages, OSError where the
+    file cannot be opened.
     """
-    return each_log_mel_block(path, config, lambda blocks: np.concatenate([*blocks, np.empty((0, config.NUM_MEL_BINS), np.float32)])).result
+    return each_log_mel_block(
+        path,
+        config,
+        lambda blocks: np.concatenate([*blocks, np.empty((0, config.NUM_MEL_BINS), np.float32)]),
+    ).result
 
 
 def write_log_mel(file, blocks, n_mels):
-    """Write blocks (n, n_mels) float32 into an open file as one `.npy` array; its header is filled in at the end."""
+    """Write blocks (n, n_mels) float32 into an open file as one `.npy` array;
+    its header is filled in at the end.
+    """
     file.seek(0)
     file.truncate()
     write_header(file, 0, n_mels)
@@ -106,8 +134,14 @@ def write_log_mel(file, blocks, n_mels):
 
 
 def write_header(file, n_frames, n_mels):
-    """The header of a float32 array (n_frames, n_mels); NumPy leaves room in it for any n_frames, so its size is constant."""
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": (n_frames, n_mels)}
+    """The header of a float32 array (n_frames, n_mels);
+    NumPy leaves room in it for any n_frames, so its size is constant.
+    """
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype("<f4")),
+        "fortran_order": False,
+        "shape": (n_frames, n_mels),
+    }
     np.lib.format.write_array_header_1_0(file, header)
 
 
@@ -124,24 +158,34 @@ class PlaceTakenError(Exception):
 
 
 def check_place(task, written):
-    """Just before the file `written` becomes the array: raise PlaceTakenError where it would replace somebody's file.
+    """Just before the file `written` becomes the array: raise PlaceTakenError where it
+    would replace somebody's file.
 
-    An equal file may stand there: the array of this very task, whose process ended before it could say so.
+    An equal file may stand there: the array of this very task, whose process ended
+    before it could say so.
     """
     status = standing(task.target)
-    if status is None or (stat.S_ISREG(status.st_mode) and (task.replaces or filecmp.cmp(written, task.target, shallow=False))):
+    if status is None or (
+        stat.S_ISREG(status.st_mode)
+        and (task.replaces or filecmp.cmp(written, task.target, shallow=False))
+    ):
         return
     raise PlaceTakenError
 
 
 def spectrify_file(task):
-    """Do one task. Returns an Outcome; raises OSError only where the next file would meet the same."""
+    """Do one task.
+
+    Returns an Outcome; raises OSError only where the next file would meet the same.
+    """
     config, slot = task.config, os.getpid() % len(IN_HAND)
     try:
         with atomic_write(task.target, before_replace=partial(check_place, task)) as file:
 
             def write(blocks):
-                write_log_mel(file, in_hand(blocks, slot, config.hop / config.SAMPLERATE), config.NUM_MEL_BINS)
+                write_log_mel(
+                    file, in_hand(blocks, slot, config.hop / config.SAMPLERATE), config.NUM_MEL_BINS
+                )
 
             decoded = each_log_mel_block(task.audio_path, config, write)
         return Outcome(decoded.seconds, damaged=decoded.damage)
@@ -155,10 +199,18 @@ def spectrify_file(task):
         return Outcome(failure="cannot be read now", message=str(error), kept=True)
     except OSError as error:
         if error.errno in FATAL_ERRORS:
-            raise OSError(error.errno, error.strerror, error.filename or str(task.target)) from error
+            raise OSError(
+                error.errno, error.strerror, error.filename or str(task.target)
+            ) from error
         return Outcome(failure="cannot be read or written", message=one_line(error), kept=True)
-    except Exception as error:  # whatever one strange file brings to light, the others go on and the report names it
-        return Outcome(failure="unexpected error", message=f"{type(error).__name__}: {one_line(error)}", kept=True)
+    except Exception as error:
+        # whatever one strange file brings to light, the others go on and
+        # the report names it
+        return Outcome(
+            failure="unexpected error",
+            message=f"{type(error).__name__}: {one_line(error)}",
+            kept=True,
+        )
     finally:
         IN_HAND[slot] = 0
 
@@ -166,15 +218,21 @@ def spectrify_file(task):
 # ---- a folder ----
 
 
-def spectrify(audio_dir, vectors_dir, config, *, processes, dask=None, overwrite=False, prune=(), exclude=()):
-    """Bring the log-mel tree `vectors_dir` up to date with the audio files below `audio_dir`. Returns a Report.
+def spectrify(
+    audio_dir, vectors_dir, config, *, processes, dask=None, overwrite=False, prune=(), exclude=()
+):
+    """Bring the log-mel tree `vectors_dir` up to date with the audio files below
+    `audio_dir`. Returns a Report.
 
-    The work is done by `processes` processes, or by the Dask cluster at the address `dask` (`local`: one of that many
-    processes), whose workers see both folders under the same paths. Done again is what is missing or whose source has changed;
-    everything with `overwrite`. `prune` says which arrays to remove whose source is gone, as `orphans.find_orphans` reads
-    it: "" for all but those of whole folders, and the names of such folders. `exclude` are glob patterns. Raises InputError,
-    with nothing changed, where there is no audio, where `vectors_dir` is something else than a log-mel tree or lies around the
-    music, where the tree was made with another config, where another run is writing to it, and where `prune` would remove all.
+    The work is done by `processes` processes, or by the Dask cluster at the address
+    `dask` (`local`: one of that many processes), whose workers see both folders under
+    the same paths. Done again is what is missing or whose source has changed;
+    everything with `overwrite`. `prune` says which arrays to remove whose source is
+    gone, as `orphans.find_orphans` reads it: "" for all but those of whole folders, and
+    the names of such folders. `exclude` are glob patterns. Raises InputError, with
+    nothing changed, where there is no audio, where `vectors_dir` is something else than
+    a log-mel tree or lies around the music, where the tree was made with another
+    config, where another run is writing to it, and where `prune` would remove all.
     """
     start = time.monotonic()
     audio_dir, vectors_dir = Path(audio_dir).resolve(), Path(vectors_dir).resolve()
@@ -192,7 +250,14 @@ def spectrify(audio_dir, vectors_dir, config, *, processes, dask=None, overwrite
         state.begin(config, files.temporaries)
         workers = (processes, CRASHED)
         if dask and tasks:
-            run = partial(run_dask, spectrify_file, claimed(tasks, state), dask, *workers, [audio_dir, vectors_dir])
+            run = partial(
+                run_dask,
+                spectrify_file,
+                claimed(tasks, state),
+                dask,
+                *workers,
+                [audio_dir, vectors_dir],
+            )
         else:
             run = partial(run_local, spectrify_file, claimed(tasks, state), *workers)
         work(run, len(tasks), state, report)
@@ -218,7 +283,9 @@ def claimed(tasks, state):
 
 
 def work(run, n_tasks, state, report):
-    """Take in the (task, Outcome) pairs of `run(on_wait)` as they come; keep state, report and progress."""
+    """Take in the (task, Outcome) pairs of `run(on_wait)` as they come;
+    keep state, report and progress.
+    """
     for failure in [*report.failures, *report.damaged]:
         state.failures.add(failure)
     start = time.monotonic()
@@ -227,10 +294,17 @@ def work(run, n_tasks, state, report):
         state.settle()
         seconds = report.seconds + sum(IN_HAND)
         speed = seconds / max(time.monotonic() - start, 1e-9)
-        progress.update(n_ended, f"{seconds / 3600:.2f} h of audio, {speed:.0f} x real time, {len(report.failures)} failed")
+        progress.update(
+            n_ended,
+            f"{seconds / 3600:.2f} h of audio, {speed:.0f} x real time, "
+            f"{len(report.failures)} failed",
+        )
 
     try:
-        with Progress(n_tasks, "file", "spectrify") as progress, closing(run(on_wait=show)) as outcomes:
+        with (
+            Progress(n_tasks, "file", "spectrify") as progress,
+            closing(run(on_wait=show)) as outcomes,
+        ):
             for task, outcome in outcomes:
                 take_in(task, outcome, state, report)
                 show(1)
@@ -245,7 +319,9 @@ def take_in(task, outcome, state, report):
         unremoved = drop_array(task, outcome, state)
     if outcome.failure or unremoved:
         message = "; ".join(filter(None, (outcome.message, unremoved)))
-        report.failures.append(Failure(name, outcome.failure or "its old array cannot be removed", message))
+        report.failures.append(
+            Failure(name, outcome.failure or "its old array cannot be removed", message)
+        )
         state.failures.add(report.failures[-1])
         return
     state.add_done(task.source, outcome.seconds, outcome.skipped, outcome.damaged)
@@ -259,7 +335,10 @@ def take_in(task, outcome, state, report):
 
 
 def drop_array(task, outcome, state):
-    """Remove the array of what the file was before, unless it may still be good. Returns what kept that from being done."""
+    """Remove the array of what the file was before, unless it may still be good.
+
+    Returns what kept that from being done.
+    """
     name = task.source.name
     if outcome.failure == TAKEN:  # by the file of somebody else, which is not to be known as ours
         state.forget([name])

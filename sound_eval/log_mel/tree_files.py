@@ -1,10 +1,13 @@
-"""What stands in the folder of a log-mel tree: arrays, what killed writers left half-written, and signs of something else.
+"""What stands in the folder of a log-mel tree: arrays, what killed writers left
+half-written, and signs of something else.
 
 Conventions
 -----------
-Links to folders are never followed and hidden folders not entered, so nothing outside the tree is seen or touched.
-Names are relative to the tree, with forward slashes. Nothing is opened but to read the header of an array.
+Links to folders are never followed and hidden folders not entered, so nothing outside
+the tree is seen or touched. Names are relative to the tree, with forward slashes.
+Nothing is opened but to read the header of an array.
 """
+
 import os
 import re
 import stat
@@ -18,7 +21,8 @@ from sound_eval.errors import InputError
 from sound_eval.files.marks import RUN_MARK
 from sound_eval.files.trees import LOG_MEL_SUFFIX, TEMPORARY_PREFIX, is_inside, temporary_beside
 
-TEMPORARY_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")  # as trees.temporary_beside makes them
+# as trees.temporary_beside makes them
+TEMPORARY_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")
 # A file by which a folder is known to be something else, and what it is then.
 SIGNS = {
     RUN_MARK: "a run folder",
@@ -38,7 +42,8 @@ class TreeFiles:
 def survey(path, suffixes=()):
     """The TreeFiles of the folder `path`, none where it is not there.
 
-    Raises InputError where it is something else, or holds it: a run folder, a map, or audio files, by `suffixes`.
+    Raises InputError where it is something else, or holds it: a run folder, a map, or
+    audio files, by `suffixes`.
     """
     found = TreeFiles()
     folders = [""] if os.path.isdir(path) else []
@@ -52,7 +57,9 @@ def survey(path, suffixes=()):
 
 
 def entries_of(folder):
-    """The entries of a folder; none where it may not be read, such as lost+found: then nothing of ours is in it."""
+    """The entries of a folder; none where it may not be read, such as lost+found:
+    then nothing of ours is in it.
+    """
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -79,20 +86,28 @@ def check_sign(path, entry, suffixes):
         return
     if entry.name in SIGNS:
         raise InputError(
-            f"{path}: is or holds {SIGNS[entry.name]} ({entry.path}), and a log-mel tree needs a folder of its own; "
-            "give another, or move that out of it"
+            f"{path}: is or holds {SIGNS[entry.name]} ({entry.path}), and a log-mel tree needs a "
+            "folder of its own; give another, or move that out of it"
         )
     if entry.name.lower().endswith(suffixes) and entry.is_file():
-        raise InputError(f"{path}: holds audio ({entry.path}); give a folder of its own for the log-mel tree")
+        raise InputError(
+            f"{path}: holds audio ({entry.path}); give a folder of its own for the log-mel tree"
+        )
 
 
 def check_apart(audio_dir, vectors_dir):
-    """Raise InputError where a new tree would lie among the songs: in the same folder, or in one that holds theirs."""
+    """Raise InputError where a new tree would lie among the songs:
+    in the same folder, or in one that holds theirs.
+    """
     if Path(audio_dir).resolve() == Path(vectors_dir).resolve():
-        raise InputError(f"{vectors_dir}: is the folder of music itself; give a folder of its own for the log-mel tree")
+        raise InputError(
+            f"{vectors_dir}: is the folder of music itself; "
+            "give a folder of its own for the log-mel tree"
+        )
     if is_inside(audio_dir, vectors_dir):
         raise InputError(
-            f"{vectors_dir}: holds the folder of music {audio_dir}; give a folder of its own for the log-mel tree"
+            f"{vectors_dir}: holds the folder of music {audio_dir}; "
+            "give a folder of its own for the log-mel tree"
         )
 
 
@@ -105,7 +120,9 @@ def standing(path):
 
 
 def is_gone(path):
-    """Whether nothing stands at `path`, as far as can be seen: what cannot be looked at is not gone."""
+    """Whether nothing stands at `path`, as far as can be seen:
+    what cannot be looked at is not gone.
+    """
     try:
         return standing(path) is None
     except OSError:
@@ -113,7 +130,9 @@ def is_gone(path):
 
 
 def is_log_mel(path):
-    """Whether a whole array stands at `path` in just the form that spectrify writes: float32 (n_frames, n_mels), no link."""
+    """Whether a whole array stands at `path` in just the form that spectrify writes:
+    float32 (n_frames, n_mels), no link.
+    """
     status = standing(path)
     if status is None or not stat.S_ISREG(status.st_mode):
         return False
@@ -125,19 +144,27 @@ def is_log_mel(path):
         except ValueError:
             return False
         n_values = shape[0] * shape[1] if len(shape) == 2 else 0
-        return dtype == np.dtype("<f4") and not fortran_order and file.tell() + 4 * n_values == status.st_size
+        return (
+            dtype == np.dtype("<f4")
+            and not fortran_order
+            and file.tell() + 4 * n_values == status.st_size
+        )
 
 
 # ---- names that one disk tells apart and another does not ----
 
 
 def same_names(names, tree):
-    """Groups of two and more of `names` that are one and the same name on the disk of the folder `tree`."""
+    """Groups of two and more of `names` that are one and the same name on the disk of
+    the folder `tree`.
+    """
     groups = grouped(names, folded)
     if not groups:
         return []
     case, form = folds(tree)
-    return grouped([name for group in groups for name in group], lambda name: folded(name, case, form))
+    return grouped(
+        [name for group in groups for name in group], lambda name: folded(name, case, form)
+    )
 
 
 def grouped(names, key):
@@ -156,7 +183,9 @@ def folded(name, case=True, form=True):
 
 
 def folds(folder):
-    """Whether the disk of `folder` takes names for the same that differ in case, and in the form of Unicode."""
+    """Whether the disk of `folder` takes names for the same that differ in case, and in
+    the form of Unicode.
+    """
     return finds(folder, "A", "a"), finds(folder, "\u00e9", "e\u0301")
 
 

@@ -1,9 +1,12 @@
-"""What there is to do to bring a log-mel tree up to date: decided in memory, before anything is changed.
+"""What there is to do to bring a log-mel tree up to date: decided in memory, before
+anything is changed.
 
 Conventions
 -----------
-A Task is one audio file whose array is to be made. What has no task is up to date, or is a Failure in the Report.
+A Task is one audio file whose array is to be made. What has no task is up to date, or
+is a Failure in the Report.
 """
+
 import errno
 import os
 import stat
@@ -42,7 +45,8 @@ class Report:
     seconds: float = 0.0
     elapsed: float = 0.0
     failures: list = field(default_factory=list)
-    damaged: list = field(default_factory=list)  # a Failure for each song that is done, or up to date, with damage
+    # a Failure for each song that is done, or up to date, with damage
+    damaged: list = field(default_factory=list)
     others: Counter = field(default_factory=Counter)  # other files in the folder of music, by kind
     orphans: Orphans = field(default_factory=Orphans)  # songs of the tree whose audio file is gone
     strangers: list = field(default_factory=list)  # arrays in the tree that are not of its making
@@ -87,8 +91,9 @@ def check_stale(state, dealt_with):
     if left:
         shown = ", ".join(left[:5]) + " …" * (len(left) > 5)
         raise InputError(
-            f"{state.path}: {len(left)} log-mel files of another config would stay in it, as their songs are gone or cannot be "
-            f"used ({shown}); give another folder, or remove them (--prune does where the song is gone)"
+            f"{state.path}: {len(left)} log-mel files of another config would stay in it, "
+            f"as their songs are gone or cannot be used ({shown}); "
+            "give another folder, or remove them (--prune does where the song is gone)"
         )
 
 
@@ -103,14 +108,22 @@ def plan(folder, state, config, report):
             report.failures.append(Failure(source.name, *no_place(error, state.path, source.name)))
             continue
         if twin:
-            report.failures.append(Failure(source.name, TAKEN, f"{twin}: one and the same name on the disk of the tree; rename one"))
+            report.failures.append(
+                Failure(
+                    source.name,
+                    TAKEN,
+                    f"{twin}: one and the same name on the disk of the tree; rename one",
+                )
+            )
         elif task:
             tasks.append(task)
     return tasks
 
 
 def plan_source(source, root, state, config, report):
-    """The Task of one source, None where there is none; raises OSError where the system will not look at its place."""
+    """The Task of one source, None where there is none;
+    raises OSError where the system will not look at its place.
+    """
     target = state.target(source.name)
     if state.is_done(source) and (not state.has_array(source.name) or os.path.isfile(target)):
         entry = state.done[source.name]
@@ -130,9 +143,15 @@ def plan_source(source, root, state, config, report):
 
 
 def earlier_name(name, state):
-    """The song of ours that has `name` now, in another case or Unicode form, on a disk that takes both for one; or None."""
+    """The song of ours that has `name` now, in another case or Unicode form, on a disk
+    that takes both for one; or None.
+    """
     for other in [*state.done, *state.claims]:
-        if folded(other) == folded(name) and state.owns(other) and same_names([other, name], state.path):
+        if (
+            folded(other) == folded(name)
+            and state.owns(other)
+            and same_names([other, name], state.path)
+        ):
             return other
     return None
 
@@ -144,14 +163,25 @@ def no_place(error, tree, name):
     *folders, last = (len(os.fsencode(part)) for part in log_mel_name(name).split("/"))
     longest = os.pathconf(tree, "PC_NAME_MAX")
     if last > longest:
-        return f"its name is too long for NAME{LOG_MEL_SUFFIX} by {last - longest} bytes; rename it", ""
+        return (
+            f"its name is too long for NAME{LOG_MEL_SUFFIX} by {last - longest} bytes; rename it",
+            "",
+        )
     if folders and max(folders) > longest:
-        return f"the name of a folder that it is in is too long by {max(folders) - longest} bytes; rename it", ""
+        return (
+            (
+                f"the name of a folder that it is in is too long by {max(folders) - longest} "
+                "bytes; rename it"
+            ),
+            "",
+        )
     return "its path is too long; give a VECTORS_DIR with a shorter one, or rename folders", ""
 
 
 def twin_names(folder, state):
-    """Songs whose names the disk of the tree does not tell from another's -> that other, which has the array."""
+    """Songs whose names the disk of the tree does not tell from another's -> that
+    other, which has the array.
+    """
     twins = {}
     for first, *others in same_names([source.name for source in folder.sources], state.path):
         done = [name for name in (first, *others) if name in state.done]
@@ -165,4 +195,7 @@ def twin_names(folder, state):
 
 def place_taken(target):
     """What is said of a song whose array would replace somebody's file."""
-    return f"{target}: is there, and spectrify_all.py did not make it; it will not be replaced: move it away"
+    return (
+        f"{target}: is there, and spectrify_all.py did not make it; "
+        "it will not be replaced: move it away"
+    )

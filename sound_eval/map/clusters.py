@@ -1,14 +1,20 @@
 """Clusters on the map: a column, a name where each lies, and its most central songs.
 
-A cluster is named by its number and by the labels that it has so many more of than chance would give
-it that they say what it is (`clustering.over_represented`).
+A cluster is named by its number and by the labels that it has so many more of than
+chance would give it that they say what it is (`clustering.over_represented`).
 """
+
 from collections import Counter
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from sound_eval.evaluation.clustering import Clustering, centroids_of, most_central, over_represented
+from sound_eval.evaluation.clustering import (
+    Clustering,
+    centroids_of,
+    most_central,
+    over_represented,
+)
 from sound_eval.map.data import CLUSTER
 from sound_eval.search.vectors import unit_vectors
 from sound_eval.songs.labels import read_joined
@@ -19,45 +25,69 @@ N_LABELS = 2  # that a cluster is named after
 
 
 def read_clusters(names, path):
-    """The `cluster` column of a CSV such as sphere_kmeans.py writes, as text (n_songs,); '' for songs that it does not name."""
+    """The `cluster` column of a CSV such as sphere_kmeans.py writes, as text
+    (n_songs,); '' for songs that it does not name.
+    """
     from sound_eval.songs.labels import column
 
     return column(read_joined(names, path), CLUSTER, path)
 
 
 def describe_clusters(vectors, positions, clusters, labels):
-    """Names (n_songs,) of the songs' clusters for a column, and for each cluster {"name", "x", "y", "central"} for the page.
+    """Names (n_songs,) of the songs' clusters for a column, and for each cluster
+    {"name", "x", "y", "central"} for the page.
 
-    `clusters` (n_songs,) are texts, '' for a song in none; `labels` (n_songs,) are what clusters are named after.
+    `clusters` (n_songs,) are texts, '' for a song in none; `labels` (n_songs,) are what
+    clusters are named after.
     """
     unit = unit_vectors(vectors)
     numbers, assignments = np.unique(clusters, return_inverse=True)
     centroids = centroids_of(unit, assignments, np.zeros((len(numbers), unit.shape[1]), np.float32))
-    clustering = Clustering(assignments, centroids, np.einsum("nd,nd->n", unit, centroids[assignments]))
+    clustering = Clustering(
+        assignments, centroids, np.einsum("nd,nd->n", unit, centroids[assignments])
+    )
     common = [common_labels(code, labels, assignments) for code in range(len(numbers))]
-    names = [f"{number} · {', '.join(common[code])}" if common[code] else str(number) for code, number in enumerate(numbers)]
+    names = [
+        f"{number} · {', '.join(common[code])}" if common[code] else str(number)
+        for code, number in enumerate(numbers)
+    ]
     described = []
     for code in np.flatnonzero(numbers != ""):
         inside = assignments == code
-        named_after = inside & np.isin(labels, common[code])  # where the name is true, not merely where the cluster is
+        # where the name is true, not merely where the cluster is
+        named_after = inside & np.isin(labels, common[code])
         x, y = densest(positions[named_after if named_after.any() else inside])
-        described.append({"name": names[code], "x": float(x), "y": float(y), "central": most_central(clustering, code, N_CENTRAL).tolist()})
-    return np.array([names[code] if numbers[code] else "" for code in assignments], object), described
+        described.append(
+            {
+                "name": names[code],
+                "x": float(x),
+                "y": float(y),
+                "central": most_central(clustering, code, N_CENTRAL).tolist(),
+            }
+        )
+    return np.array(
+        [names[code] if numbers[code] else "" for code in assignments], object
+    ), described
 
 
 def common_labels(code, labels, assignments):
-    """At most N_LABELS labels that stand out in a cluster, which it is named after: `3 · rock, metal`.
+    """At most N_LABELS labels that stand out in a cluster, which it is named after:
+    `3 · rock, metal`.
 
     A label of one song or two never does, so that a title names no cluster.
     """
     known = labels != ""
     if not (assignments[known] == code).any():
         return []
-    return [label for label, _, _ in over_represented(labels[known], assignments[known], code, N_LABELS)]
+    return [
+        label for label, _, _ in over_represented(labels[known], assignments[known], code, N_LABELS)
+    ]
 
 
 def densest(points):
-    """The one of `points` (n, 2) with its N_CROWD nearest the nearest: a cluster may lie in several patches, with its mean in none."""
+    """The one of `points` (n, 2) with its N_CROWD nearest the nearest:
+    a cluster may lie in several patches, with its mean in none.
+    """
     crowd = min(N_CROWD, len(points) - 1)
     distances = cKDTree(points).query(points, [crowd + 1])[0]
     return points[distances.argmin()]

@@ -1,12 +1,22 @@
 """The Bokeh figure of the map: layers without data, which the page fills and colours.
 
-Layers from the back: links (from the selected song to its nearest), trail (songs played), songs, doubts (songs whose
-surroundings on the map are not to be trusted), marks (the selected song and its nearest).
-Axes, grids and toolbar are left out: positions on the map have no unit. The page drives the tools.
+Layers from the back: links (from the selected song to its nearest), trail (songs
+played), songs, doubts (songs whose surroundings on the map are not to be trusted),
+marks (the selected song and its nearest).
+Axes, grids and toolbar are left out: positions on the map have no unit. The page
+drives the tools.
 """
+
 import numpy as np
 from bokeh.embed import json_item
-from bokeh.models import BoxSelectTool, ColumnDataSource, LassoSelectTool, PanTool, Range1d, WheelZoomTool
+from bokeh.models import (
+    BoxSelectTool,
+    ColumnDataSource,
+    LassoSelectTool,
+    PanTool,
+    Range1d,
+    WheelZoomTool,
+)
 from bokeh.plotting import figure
 
 NO_COLOUR = np.zeros(1, np.uint32)
@@ -39,18 +49,58 @@ def make_figure():
 def add_tools(plot):
     """Pan and zoom, and the two ways to draw round songs, told apart in the page by their names."""
     wheel = WheelZoomTool(name="zoom")
-    plot.add_tools(PanTool(name="pan"), wheel, LassoSelectTool(name="lasso", renderers=[]), BoxSelectTool(name="box", renderers=[]))
+    plot.add_tools(
+        PanTool(name="pan"),
+        wheel,
+        LassoSelectTool(name="lasso", renderers=[]),
+        BoxSelectTool(name="box", renderers=[]),
+    )
     plot.toolbar.active_scroll = wheel
 
 
 def add_layers(plot):
     """The layers, each with a source of its own name."""
-    plot.segment("x0", "y0", "x1", "y1", source=empty("links", "x0", "y0", "x1", "y1"), name="links", line_width=1.5, line_alpha=0.8)
-    plot.line("x", "y", source=empty("trail", "x", "y"), name="trail", line_width=2, line_alpha=0.5, line_dash=[2, 4])
+    plot.segment(
+        "x0",
+        "y0",
+        "x1",
+        "y1",
+        source=empty("links", "x0", "y0", "x1", "y1"),
+        name="links",
+        line_width=1.5,
+        line_alpha=0.8,
+    )
+    plot.line(
+        "x",
+        "y",
+        source=empty("trail", "x", "y"),
+        name="trail",
+        line_width=2,
+        line_alpha=0.5,
+        line_dash=[2, 4],
+    )
     songs = ColumnDataSource({"x": [0.0], "y": [0.0], "colour": NO_COLOUR}, name="songs")
-    # Circles and not markers: the canvas draws them without a change of its coordinates for each, in two thirds of the time.
-    plot.circle("x", "y", radius=1, radius_units="screen", source=songs, name="songs", fill_color="colour", line_color=None)
-    plot.circle("x", "y", radius=1, radius_units="screen", source=empty("doubts", "x", "y"), name="doubts", line_color=None)
+    # Circles and not markers: the canvas draws them without a change of its coordinates
+    # for each, in two thirds of the time.
+    plot.circle(
+        "x",
+        "y",
+        radius=1,
+        radius_units="screen",
+        source=songs,
+        name="songs",
+        fill_color="colour",
+        line_color=None,
+    )
+    plot.circle(
+        "x",
+        "y",
+        radius=1,
+        radius_units="screen",
+        source=empty("doubts", "x", "y"),
+        name="doubts",
+        line_color=None,
+    )
     marks = empty("marks", "x", "y", "size")
     plot.scatter("x", "y", source=marks, name="marks", size="size", fill_color=None, line_width=2)
 

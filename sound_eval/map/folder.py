@@ -1,7 +1,9 @@
-"""The map's folder: the map replaces and removes only what it wrote itself, and a new map takes the place of the old at once.
+"""The map's folder: the map replaces and removes only what it wrote itself, and a new
+map takes the place of the old at once.
 
     index.html         the page; written last, it names the folder of the data that it shows
-    data/BUILD/        songs.js and vectors.js for the page, positions.npy and songs.txt for --update
+    data/BUILD/        songs.js and vectors.js for the page, positions.npy and
+                       songs.txt for --update
     audio/, encoded/   songs as they are, songs encoded anew; a/b.wma is encoded/a/b.wma.mp3
     thumbnails/        spectrograms
     renamed/           songs and spectrograms that cannot lie under their own names
@@ -9,14 +11,17 @@
 
 Conventions
 -----------
-A name is a path relative to the folder, with forward slashes. A line of the record is {"name", "size", "mtime_ns"} and, where
-they apply, "sha256" of the content and "source", the [size, mtime_ns] of the song it was made of. It is added before the
-file gets its name, so that a kill in between leaves no file without a line. A file that no line speaks of, or that was
-changed since, is somebody else's.
+A name is a path relative to the folder, with forward slashes. A line of the record is
+{"name", "size", "mtime_ns"} and, where they apply, "sha256" of the content and
+"source", the [size, mtime_ns] of the song it was made of. It is added before the file
+gets its name, so that a kill in between leaves no file without a line. A file that no
+line speaks of, or that was changed since, is somebody else's.
 
-BUILD is a digest of the data, so that files of two builds never mix: a kill at any moment leaves the former page with
-all of its data, and the next build removes what was left half-written.
+BUILD is a digest of the data, so that files of two builds never mix: a kill at any
+moment leaves the former page with all of its data, and the next build removes what was
+left half-written.
 """
+
 import errno
 import fcntl
 import hashlib
@@ -31,10 +36,24 @@ from pathlib import Path, PurePosixPath
 
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import digest, parsed
-from sound_eval.files.trees import TEMPORARY_PREFIX, atomic_write, place_file, save_text, sync_folder, temporary_beside
+from sound_eval.files.trees import (
+    TEMPORARY_PREFIX,
+    atomic_write,
+    place_file,
+    save_text,
+    sync_folder,
+    temporary_beside,
+)
 from sound_eval.map.former import DATA_FILES, is_data_file, is_own_page, shown_data
 
-PAGE, DATA, AUDIO, ENCODED, THUMBNAILS, RENAMED = "index.html", "data", "audio", "encoded", "thumbnails", "renamed"
+PAGE, DATA, AUDIO, ENCODED, THUMBNAILS, RENAMED = (
+    "index.html",
+    "data",
+    "audio",
+    "encoded",
+    "thumbnails",
+    "renamed",
+)
 PARTS = (PAGE, DATA, AUDIO, ENCODED, THUMBNAILS, RENAMED)
 MARK = ".sound-eval-map"
 RECORD, LOCK = f"{MARK}/record.jsonl", f"{MARK}/lock"
@@ -55,7 +74,9 @@ class MapFolder:
     # ---- what is there ----
 
     def check(self):
-        """Raise InputError where the folder holds, under the map's names, what the map did not write."""
+        """Raise InputError where the folder holds, under the map's names, what the
+        map did not write.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: not a folder")
         self.read_record()
@@ -80,7 +101,9 @@ class MapFolder:
         """Take in the lines of the record, none where there is no record."""
         self.lines = {}
         if os.path.islink(self.path / MARK):
-            raise InputError(f"{self.path / MARK}: a link, where the map keeps its record; give another folder")
+            raise InputError(
+                f"{self.path / MARK}: a link, where the map keeps its record; give another folder"
+            )
         try:
             text = (self.path / RECORD).read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, NotADirectoryError):
@@ -90,31 +113,45 @@ class MapFolder:
                 self.lines.setdefault(line["name"], []).append(line)
 
     def adopt_former(self):
-        """Take in the page and the data of a map that was made before there was a record, or that lost it."""
+        """Take in the page and the data of a map that was made before there was a
+        record, or that lost it.
+        """
         data = [f"{shown_data(self.path)}/{name}" for name in DATA_FILES]
         for name in (PAGE, *(name for name in data if is_data_file(self.path / name))):
             self.lines[name] = [line_of(name, self.path / name)]
 
     def status(self, name):
-        """The lstat of what lies at `name`, None for nothing. Raises OSError where there can be nothing of this name."""
+        """The lstat of what lies at `name`, None for nothing.
+
+        Raises OSError where there can be nothing of this name.
+        """
         try:
             return os.lstat(self.path / name)
         except FileNotFoundError:
             return None
 
     def line(self, name):
-        """The line that speaks of the file at `name` as it is now; None where there is no file, or somebody else's."""
+        """The line that speaks of the file at `name` as it is now;
+        None where there is no file, or somebody else's.
+        """
         try:
             status = self.status(name)
-        except OSError:  # a folder of its path is a file, or its name is too long: then it is not the map's
+        except (
+            OSError
+        ):  # a folder of its path is a file, or its name is too long: then it is not the map's
             return None
         if status is None or not stat.S_ISREG(status.st_mode):
             return None
-        lines = [line for line in reversed(self.lines.get(name, ())) if line.get("size") == status.st_size]
+        lines = [
+            line
+            for line in reversed(self.lines.get(name, ()))
+            if line.get("size") == status.st_size
+        ]
         same_time = [line for line in lines if line.get("mtime_ns") == status.st_mtime_ns]
         if same_time or not any(line.get("sha256") for line in lines):
             return same_time[0] if same_time else None
-        content = digest(self.path / name)  # the time alone may differ: a copied folder has new ones
+        # the time alone may differ: a copied folder has new ones
+        content = digest(self.path / name)
         return next((line for line in lines if line.get("sha256") == content), None)
 
     def is_ours(self, name):
@@ -137,17 +174,27 @@ class MapFolder:
 
     @contextmanager
     def building(self):
-        """Take the folder for this build, inside which it may be written to. Raises InputError as `check`, and where another build is at work."""
+        """Take the folder for this build, inside which it may be written to.
+
+        Raises InputError as `check`, and where another build is at work.
+        """
         (self.path / MARK).mkdir(parents=True, exist_ok=True)
         with open(self.path / LOCK, "a", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InputError(f"{self.path}: another build is writing this map; wait for it, or give another folder") from None
+                raise InputError(
+                    f"{self.path}: another build is writing this map; "
+                    "wait for it, or give another folder"
+                ) from None
             self.check()
             self.remove_temporaries()
-            adopted = [line for lines in self.lines.values() for line in lines] if self.is_former else []
-            self.record = os.open(self.path / RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            adopted = (
+                [line for lines in self.lines.values() for line in lines] if self.is_former else []
+            )
+            self.record = os.open(
+                self.path / RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644
+            )
             try:
                 self.append({"name": MARK}, *adopted)
                 yield self
@@ -156,7 +203,10 @@ class MapFolder:
                 os.close(self.record)
 
     def remove_temporaries(self):
-        """Remove what writers that were killed left half-written. The lock is held, so nobody else is writing."""
+        """Remove what writers that were killed left half-written.
+
+        The lock is held, so nobody else is writing.
+        """
         for part in (MARK, *PARTS[1:]):
             for folder, _, files in os.walk(self.path / part):
                 for name in filter(TEMPORARY.fullmatch, files):
@@ -176,13 +226,17 @@ class MapFolder:
         self.append(line_of(name, self.path / name, **about))
 
     def claim(self, name, written, **about):
-        """Just before the file `written` becomes `name`: look who stands there, then add the line. Raises FileExistsError."""
+        """Just before the file `written` becomes `name`:
+        look who stands there, then add the line. Raises FileExistsError.
+        """
         if not self.is_free(name):
             raise taken_error(self.path / name)
         self.append(line_of(name, written, sha256=digest(written), **about))
 
     def write(self, name, content):
-        """Write a file of bytes, atomically; raises FileExistsError where somebody else's is there."""
+        """Write a file of bytes, atomically;
+        raises FileExistsError where somebody else's is there.
+        """
         with atomic_write(self.path / name, before_replace=partial(self.claim, name)) as file:
             file.write(content)
 
@@ -194,7 +248,9 @@ class MapFolder:
         os.replace(temporary, self.path / name)
 
     def place(self, name, source, link):
-        """Put a user's file at `name` as it is, by a hard link or as a copy; raises FileExistsError where somebody else's is there."""
+        """Put a user's file at `name` as it is, by a hard link or as a copy;
+        raises FileExistsError where somebody else's is there.
+        """
         status = os.stat(source)
         if not self.is_free(name) and not self.is_link_of(name, status):
             raise taken_error(self.path / name)
@@ -202,11 +258,16 @@ class MapFolder:
         place_file(source, self.path / name, link)
 
     def is_link_of(self, name, status):
-        """Whether the map made the file at `name` a hard link to the file with this status, which may have been edited since."""
-        return (self.is_former or name in self.lines) and os.path.samestat(os.lstat(self.path / name), status)
+        """Whether the map made the file at `name` a hard link to the file with this
+        status, which may have been edited since.
+        """
+        return (self.is_former or name in self.lines) and os.path.samestat(
+            os.lstat(self.path / name), status
+        )
 
     def publish(self, files, page_of):
-        """Show a new map: write its data, `files` name -> bytes, then the page, `page_of(folder of the data)` as text.
+        """Show a new map: write its data, `files` name -> bytes, then the page,
+        `page_of(folder of the data)` as text.
 
         Then the data of former builds and the obsolete files go.
         """
@@ -225,7 +286,11 @@ class MapFolder:
             self.remove(name)
 
     def write_page(self, text):
-        """Write index.html. Its temporary file lies beside the record: in the folder itself others may write."""
+        """Write index.html.
+
+        Its temporary file lies beside the record: in the folder itself
+        others may write.
+        """
         temporary = temporary_beside(self.path / RECORD)
         try:
             with open(temporary, "x", encoding="utf-8", newline="\n") as file:
@@ -237,7 +302,11 @@ class MapFolder:
 
     def remove_data_but(self, build):
         """Remove the data that the map wrote for other builds."""
-        former = [name for name in self.lines if name.startswith(f"{DATA}/") and str(PurePosixPath(name).parent) != build]
+        former = [
+            name
+            for name in self.lines
+            if name.startswith(f"{DATA}/") and str(PurePosixPath(name).parent) != build
+        ]
         for name in former:
             self.remove(name)
         for folder in {PurePosixPath(name).parent for name in former} - {PurePosixPath(DATA)}:
@@ -253,18 +322,28 @@ class MapFolder:
     def rewrite_record(self):
         """Write the record anew, with one line for each file that is there."""
         found = {name: line for name in self.lines if name != MARK and (line := self.line(name))}
-        now = {name: line | stamp(os.lstat(self.path / name)) for name, line in sorted(found.items())}
+        now = {
+            name: line | stamp(os.lstat(self.path / name)) for name, line in sorted(found.items())
+        }
         self.lines = {MARK: [{"name": MARK}]} | {name: [line] for name, line in now.items()}
-        save_text(self.path / RECORD, "".join(f"{json.dumps(line)}\n" for (line,) in self.lines.values()))
+        save_text(
+            self.path / RECORD, "".join(f"{json.dumps(line)}\n" for (line,) in self.lines.values())
+        )
 
     def megabytes(self):
         """Size of the files that the map wrote, in MB."""
-        return sum(line.get("size", 0) for lines in self.lines.values() for line in lines[-1:]) / 1e6
+        return (
+            sum(line.get("size", 0) for lines in self.lines.values() for line in lines[-1:]) / 1e6
+        )
 
 
 def taken_error(path):
     """The error that a file of somebody else's stands at `path`."""
-    return FileExistsError(errno.EEXIST, "is there, and the map did not make it or it was changed since; move it away", str(path))
+    return FileExistsError(
+        errno.EEXIST,
+        "is there, and the map did not make it or it was changed since; move it away",
+        str(path),
+    )
 
 
 def stamp(status):

@@ -1,8 +1,11 @@
-"""Maps as they lie on the disk: what data a page shows, and what of a map that has no record was written by it.
+"""Maps as they lie on the disk: what data a page shows, and what of a map that has no
+record was written by it.
 
-Versions of the map before there was a record wrote `data/songs.js`; a later one may have lost its record, when it was copied
-without hidden files. What is taken for the map's own is what nobody else would have written there.
+Versions of the map before there was a record wrote `data/songs.js`; a later one may
+have lost its record, when it was copied without hidden files. What is taken for the
+map's own is what nobody else would have written there.
 """
+
 import re
 import struct
 from html import unescape
@@ -21,7 +24,9 @@ GREY_AND_ALPHA = 4
 
 
 def shown_data(path):
-    """The name of the folder that holds the data of the map at `path`, None where there is no map."""
+    """The name of the folder that holds the data of the map at `path`, None where
+    there is no map.
+    """
     page = Path(path) / PAGE
     if not page.is_file():
         return None
@@ -30,14 +35,22 @@ def shown_data(path):
 
 
 def read_places(path):
-    """Positions (2,) by the names of the songs on the map at `path`. Raises InputError where there is none to go on from."""
+    """Positions (2,) by the names of the songs on the map at `path`.
+
+    Raises InputError where there is none to go on from.
+    """
     shown = shown_data(path)
     if shown is None:
         raise InputError(f"{path}: no map to update; leave out --update to make one")
-    names_path, positions_path = Path(path) / shown / "songs.txt", Path(path) / shown / "positions.npy"
+    names_path, positions_path = (
+        Path(path) / shown / "songs.txt",
+        Path(path) / shown / "positions.npy",
+    )
     names, positions = read_music_list(names_path), load_array(positions_path)
     if positions.shape != (len(names), 2):
-        message = f"shape {positions.shape} does not fit the {len(names)} songs of songs.txt beside it"
+        message = (
+            f"shape {positions.shape} does not fit the {len(names)} songs of songs.txt beside it"
+        )
         raise InputError(f"{positions_path}: {message}; leave out --update to make the map anew")
     return dict(zip(names, positions, strict=True))
 
@@ -51,15 +64,25 @@ def is_own_page(path):
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
-    scripts, addresses = re.findall(r"<script>(.*?)</script>", text, re.S), re.findall(r"<script [^>]*>", text)
-    if not policy or not DATA_OF_PAGE.search(text) or len(addresses) != 1 or len(scripts) < FEWEST_SCRIPTS:
+    scripts, addresses = (
+        re.findall(r"<script>(.*?)</script>", text, re.S),
+        re.findall(r"<script [^>]*>", text),
+    )
+    if (
+        not policy
+        or not DATA_OF_PAGE.search(text)
+        or len(addresses) != 1
+        or len(scripts) < FEWEST_SCRIPTS
+    ):
         return False
     allowed = unescape(policy[1])
     return "globalThis.soundEval" in text and all(digest(script) in allowed for script in scripts)
 
 
 def is_data_file(path):
-    """Whether the file at `path` is what a map writes under this name, as far as its beginning tells."""
+    """Whether the file at `path` is what a map writes under this name, as far as its
+    beginning tells.
+    """
     if not path.is_file() or path.is_symlink():
         return False
     with open(path, "rb") as file:

@@ -1,8 +1,11 @@
-"""The page of the map: the template filled with BokehJS, our scripts and our style, and a policy that allows nothing remote.
+"""The page of the map: the template filled with BokehJS, our scripts and our style, and
+a policy that allows nothing remote.
 
-The scripts in the page are named by their SHA-256 in its Content-Security-Policy; the data files beside it are allowed as
-the page's own; everything else is refused by the browser, a script in a song's title too.
+The scripts in the page are named by their SHA-256 in its Content-Security-Policy; the
+data files beside it are allowed as the page's own; everything else is refused by the
+browser, a script in a song's title too.
 """
+
 import base64
 import hashlib
 import re
@@ -20,7 +23,8 @@ SCRIPTS = (
 
 POLICY = (
     "default-src 'none'",
-    # WebGL needs 'unsafe-eval': regl, the library that BokehJS draws with, compiles its draw commands.
+    # WebGL needs 'unsafe-eval': regl, the library that BokehJS draws with, compiles
+    # its draw commands.
     "script-src 'self' file: 'unsafe-eval' {hashes}",
     "style-src 'unsafe-inline'",
     "media-src 'self' file: blob:",
@@ -31,14 +35,20 @@ POLICY = (
 )
 
 
-# Addresses that BokehJS would load formulas and street maps from. The page has neither and the policy forbids both; without
-# the addresses it can be seen, and not only trusted, that nothing remote is in it.
-REMOTE = re.compile(r"https?://(?:cdn\.jsdelivr\.net|maps\.googleapis\.com|www\.npmjs\.com)[^\s\"'`]*")
+# Addresses that BokehJS would load formulas and street maps from. The page has neither
+# and the policy forbids both; without the addresses it can be seen, and not only
+# trusted, that nothing remote is in it.
+REMOTE = re.compile(
+    r"https?://(?:cdn\.jsdelivr\.net|maps\.googleapis\.com|www\.npmjs\.com)[^\s\"'`]*"
+)
 
 
 def bokeh_scripts():
     """BokehJS and its WebGL part as texts."""
-    return [REMOTE.sub("about:blank", text) for text in Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw]
+    return [
+        REMOTE.sub("about:blank", text)
+        for text in Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
+    ]
 
 
 def own_scripts():
@@ -55,7 +65,16 @@ def make_page(title, data):
     """The text of index.html, which shows the data in the folder `data`, relative to it."""
     library = [f"\n{text}\n" for text in bokeh_scripts()]
     core, *rest = [f"\n{text}" for text in own_scripts()]
-    policy = "; ".join(POLICY).format(hashes=" ".join(digest(text) for text in [*library, core, *rest]))
-    page = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    policy = "; ".join(POLICY).format(
+        hashes=" ".join(digest(text) for text in [*library, core, *rest])
+    )
+    page = Environment(
+        loader=FileSystemLoader(PAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
     style = (PAGE / "style.css").read_text(encoding="utf-8")
-    return page.get_template("index.html").render(title=title, data=data, policy=policy, style=style, library=library, core=core, rest=rest)
+    return page.get_template("index.html").render(
+        title=title, data=data, policy=policy, style=style, library=library, core=core, rest=rest
+    )

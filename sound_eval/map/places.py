@@ -2,10 +2,13 @@
 
 Conventions
 -----------
-A *tree* is a folder of the map in which a song's file lies under the song's own name and perhaps a suffix. A name that another
-song's file has, or that a folder has, is *shared*; names are compared as the least particular disks do, without case and
-whatever way accents are written. A file that cannot lie in its tree gets a name made of a digest, in `renamed/`.
+A *tree* is a folder of the map in which a song's file lies under the song's own name
+and perhaps a suffix. A name that another song's file has, or that a folder has, is
+*shared*; names are compared as the least particular disks do, without case and whatever
+way accents are written. A file that cannot lie in its tree gets a name made of a
+digest, in `renamed/`.
 """
+
 import errno
 import hashlib
 import unicodedata
@@ -14,7 +17,14 @@ from pathlib import PurePosixPath
 from sound_eval.map.folder import RENAMED
 
 # A name that is too long, that this disk cannot hold, or whose folder is a file.
-NO_SUCH_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+NO_SUCH_NAME = (
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EILSEQ,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+)
 LONGEST_SUFFIX = 8  # of a song, that is kept in a new name
 
 
@@ -39,7 +49,9 @@ def renamed(usual):
     """A short name in place of `usual`."""
     suffix = PurePosixPath(usual).suffix.lower()
     kept = suffix if suffix.isascii() and len(suffix) <= LONGEST_SUFFIX else ""
-    return f"{RENAMED}/{hashlib.sha256(usual.encode(errors='surrogateescape')).hexdigest()[:32]}{kept}"
+    return (
+        f"{RENAMED}/{hashlib.sha256(usual.encode(errors='surrogateescape')).hexdigest()[:32]}{kept}"
+    )
 
 
 def folded(name):
@@ -50,7 +62,9 @@ def folded(name):
 
 
 def shared_names(names, suffix):
-    """Those of `names` that, with the suffix, are another's name or a folder's; of several songs the first keeps its name."""
+    """Those of `names` that, with the suffix, are another's name or a folder's;
+    of several songs the first keeps its name.
+    """
     first, shared = {}, set()
     for name in names:
         if first.setdefault(folded(name + suffix), name) != name:

@@ -1,13 +1,15 @@
-"""Song vectors on a plane: t-SNE of cosine distances held against the PCA, and how far each tells
-the truth.
+"""Song vectors on a plane: t-SNE of cosine distances held against the PCA, and how far
+each tells the truth.
 
 Conventions
 -----------
-Vectors are (n_songs, dim) float; the distance of two songs is 1 - cosine of their vectors (a vector of
-zeros is at distance 1 from everything). Positions are (n_songs, 2) float32, centred, with no unit: only
-who is near whom means something. The same input and seed give the same positions on the same machine.
-Trust of a song is the share of its neighbours on the plane that are its neighbours in truth, 0 to 1.
+Vectors are (n_songs, dim) float; the distance of two songs is 1 - cosine of their
+vectors (a vector of zeros is at distance 1 from everything). Positions are (n_songs, 2)
+float32, centred, with no unit: only who is near whom means something. The same input
+and seed give the same positions on the same machine. Trust of a song is the share of
+its neighbours on the plane that are its neighbours in truth, 0 to 1.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +21,8 @@ from sound_eval.terminal import Progress
 
 # songs above which the FFT gradient and approximate neighbours are faster than the exact ones
 FFT_ABOVE = 10_000
-# songs above which several threads gain; below, they wait for each other, for long on a busy machine
+# songs above which several threads gain; below, they wait for each other, for long
+# on a busy machine
 THREADS_ABOVE = 3000
 # gradient steps with and without exaggeration, as van der Maaten's and openTSNE's defaults
 EARLY_STEPS, LATE_STEPS = 250, 500
@@ -40,9 +43,10 @@ ROUNDING = 1e-6  # of cosines of float32 vectors
 class Truth:
     """Who is truly near whom, which planes are held against.
 
-    A song's neighbours in truth are the songs at least as similar to it as its `N_AROUND`-th nearest;
-    of fewer than 91 songs, as the nearest third of all, for else every song would be a neighbour of
-    every other and any plane true. `rows` are the songs that are asked about, all by default.
+    A song's neighbours in truth are the songs at least as similar to it as its
+    `N_AROUND`-th nearest; of fewer than 91 songs, as the nearest third of all, for else
+    every song would be a neighbour of every other and any plane true. `rows` are the
+    songs that are asked about, all by default.
     """
 
     def __init__(self, vectors, rows=None, report=None):
@@ -70,11 +74,11 @@ class Truth:
         return reach
 
     def trust(self, positions):
-        """The share of each song's `n_near` nearest on the plane that are its neighbours in truth:
-        (n_rows,) float32.
+        """The share of each song's `n_near` nearest on the plane that are its
+        neighbours in truth: (n_rows,) float32.
 
-        1 means that the plane tells the truth around a song, 0 that its neighbours there are strangers.
-        Of two songs or one nothing can be told wrongly.
+        1 means that the plane tells the truth around a song, 0 that its neighbours
+        there are strangers. Of two songs or one nothing can be told wrongly.
         """
         if self.reach is None:
             return np.ones(len(self.rows), np.float32)
@@ -99,8 +103,8 @@ class Truth:
 
 @dataclass(frozen=True)
 class Plane:
-    """Positions (n, 2), what made them, the trust of the songs asked about (n_rows,), and beside it the
-    mean trust of the PCA.
+    """Positions (n, 2), what made them, the trust of the songs asked about (n_rows,),
+    and beside it the mean trust of the PCA.
     """
 
     kind: str
@@ -131,14 +135,18 @@ def pca_plane(truth):
 def best_plane(truth, perplexity=None, seed=0):
     """The t-SNE of the songs as a Plane, or the PCA where no t-SNE is as true.
 
-    A t-SNE that shrank to a point or is less true than the PCA is made again without exaggeration, and
-    then from another start.
+    A t-SNE that shrank to a point or is less true than the PCA is made again without
+    exaggeration, and then from another start.
     """
     plain = pca_plane(truth)
     if len(truth.unit) < FEWEST_FOR_TSNE:
         return plain
     gentle = 1.0
-    attempts = [(exaggeration_for(len(truth.unit)), seed), (gentle, seed), (gentle, (seed + 1) % 2**32)]
+    attempts = [
+        (exaggeration_for(len(truth.unit)), seed),
+        (gentle, seed),
+        (gentle, (seed + 1) % 2**32),
+    ]
     for exaggeration, start in attempts:
         with Progress(STEPS, "step", "t-SNE") as progress:
             positions = tsne(truth.unit, perplexity, start, progress.update, exaggeration)
@@ -153,7 +161,8 @@ def is_spread(positions):
 
 
 def pca(vectors):
-    """The two principal axes of the unit vectors: (n, dim) -> (n, 2), signs fixed so that the largest loading is positive.
+    """The two principal axes of the unit vectors: (n, dim) -> (n, 2), signs fixed so
+    that the largest loading is positive.
 
     Songs that all have one direction lie at 0, 0.
     """
@@ -172,29 +181,34 @@ def pca(vectors):
 def exaggeration_for(n_songs):
     """How strongly t-SNE's early steps draw songs together, from 2 to 12.
 
-    Attraction exaggerated e times outweighs the repulsion wherever 1 - 1 / e exceeds the second
-    eigenvalue of the neighbourhood graph, and then all songs fall into one point (Linderman &
-    Steinerberger 2019). With a third of all songs for neighbours, as few songs have, that eigenvalue is
-    .5 to .9: 12 shrank maps of 8 to 96 songs to nothing, 6 some of 8; 4 and less did so at no size, and
-    none of 1 to 12 was truer than the others where it did not.
+    Attraction exaggerated e times outweighs the repulsion wherever 1 - 1 / e exceeds
+    the second eigenvalue of the neighbourhood graph, and then all songs fall into one
+    point (Linderman & Steinerberger 2019). With a third of all songs for neighbours, as
+    few songs have, that eigenvalue is .5 to .9: 12 shrank maps of 8 to 96 songs to
+    nothing, 6 some of 8; 4 and less did so at no size, and none of 1 to 12 was truer
+    than the others where it did not.
     """
     return min(EXAGGERATION, max(GENTLEST, n_songs / SONGS_PER_EXAGGERATION))
 
 
 def perplexity_for(n_songs, wanted=None):
-    """The perplexity that t-SNE takes: `wanted`, by default 30, but at most a third of the other songs.
+    """The perplexity that t-SNE takes: `wanted`, by default 30, but at most a third of
+    the other songs.
 
-    Of n / 3, n / 4, n / 6 and n / 10 the first gave the truest maps at all sizes from 8 to 150.
+    Of n / 3, n / 4, n / 6 and n / 10 the first gave the truest maps at all
+    sizes from 8 to 150.
     """
     return min(PERPLEXITY if wanted is None else wanted, (n_songs - 1) / 3)
 
 
 def tsne(vectors, perplexity=None, seed=0, report=None, exaggeration=None):
-    """Positions (n, 2) by t-SNE (van der Maaten & Hinton 2008) of cosine distances, started from the PCA.
+    """Positions (n, 2) by t-SNE (van der Maaten & Hinton 2008) of cosine distances,
+    started from the PCA.
 
-    Above `FFT_ABOVE` songs the gradient is FIt-SNE's (Linderman et al. 2019) and neighbours are
-    approximate. `report(count)` is called with the number of gradient steps done since the last call, of
-    `STEPS` in all. Whether the plane is any good is for `best_plane` to say.
+    Above `FFT_ABOVE` songs the gradient is FIt-SNE's (Linderman et al. 2019) and
+    neighbours are approximate. `report(count)` is called with the number of gradient
+    steps done since the last call, of `STEPS` in all. Whether the plane is any good is
+    for `best_plane` to say.
     """
     if len(vectors) < FEWEST_FOR_TSNE:
         return pca(vectors)
@@ -221,12 +235,14 @@ def tsne(vectors, perplexity=None, seed=0, report=None, exaggeration=None):
 
 
 def place(truth, is_old, old_positions, perplexity=None, seed=0, report=None):
-    """Positions (n, 2) in which the songs of `is_old` (n,) bool keep `old_positions` and the others settle among them.
+    """Positions (n, 2) in which the songs of `is_old` (n,) bool keep `old_positions`
+    and the others settle among them.
 
-    Each new song starts at the median of its nearest old songs and then moves by t-SNE's gradient, the
-    old ones held still (Poličar et al. 2023); where that leads nowhere, or to places less true than
-    they started from, they stay at the start. `truth` is of all songs; `report` as in `tsne`, of
-    `PLACE_STEPS` in all. Raises InputError where the old songs are too few, or not spread out.
+    Each new song starts at the median of its nearest old songs and then moves by
+    t-SNE's gradient, the old ones held still (Poličar et al. 2023); where that leads
+    nowhere, or to places less true than they started from, they stay at the start.
+    `truth` is of all songs; `report` as in `tsne`, of `PLACE_STEPS` in all. Raises
+    InputError where the old songs are too few, or not spread out.
     """
     check_old(truth, is_old, old_positions)
     started = np.zeros((len(is_old), 2), np.float32)
@@ -262,12 +278,17 @@ def check_old(truth, is_old, old_positions):
     if differ and np.ptp(old_positions, axis=0).max() <= COLLAPSED * ROUNDING:
         raise InputError(f"all songs of the old map lie on one spot; {anew}")
     if not is_old.all() and is_old.sum() < FEWEST_FOR_TSNE:
-        few = f"only {is_old.sum()} songs of the old map are in this run, too few to place others among"
+        few = (
+            f"only {is_old.sum()} songs of the old map are in this run, "
+            "too few to place others among"
+        )
         raise InputError(f"{few}; {anew}")
 
 
 def partial_embedding(unit, is_old, old_positions, perplexity, seed):
-    """openTSNE's embedding of the new songs among the old ones, each at the median of its nearest."""
+    """openTSNE's embedding of the new songs among the old ones, each at the
+    median of its nearest.
+    """
     from openTSNE import TSNEEmbedding
 
     old = affinities_of(unit[is_old], perplexity, seed, large=False)
@@ -275,7 +296,9 @@ def partial_embedding(unit, is_old, old_positions, perplexity, seed):
     reference = TSNEEmbedding(np.array(old_positions, np.float64), old, **how)
     k = min(10, int(is_old.sum()) - 1)
     new = with_direction(unit[~is_old])
-    return reference.prepare_partial(new, initialization="median", k=k, perplexity=perplexity_for(is_old.sum(), 5))
+    return reference.prepare_partial(
+        new, initialization="median", k=k, perplexity=perplexity_for(is_old.sum(), 5)
+    )
 
 
 def threads_for(n_songs):
@@ -284,7 +307,9 @@ def threads_for(n_songs):
 
 
 def with_direction(unit):
-    """Unit rows (n, dim) with one more dimension, which gives rows of zeros a direction of their own."""
+    """Unit rows (n, dim) with one more dimension, which gives rows of zeros a
+    direction of their own.
+    """
     is_zero = ~unit.any(axis=1, keepdims=True)
     return np.hstack([unit, is_zero.astype(unit.dtype)])
 
@@ -298,7 +323,9 @@ def affinities_of(unit, perplexity, seed, large):
         perplexity=perplexity_for(len(unit), perplexity),
         metric="cosine",
         method="annoy" if large else "exact",
-        n_jobs=1 if large else threads_for(len(unit)),  # annoy's trees depend on the number of threads
+        n_jobs=1
+        if large
+        else threads_for(len(unit)),  # annoy's trees depend on the number of threads
         random_state=seed,
     )
 

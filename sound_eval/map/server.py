@@ -1,9 +1,12 @@
-"""A web server for one map on this machine alone: the files that the map placed, whole or in part, to the map's own page alone.
+"""A web server for one map on this machine alone: the files that the map placed, whole
+or in part, to the map's own page alone.
 
-What other programs on this machine may ask, web pages of other sites may not: a request must name this machine (else a
-site's own name could lead here), and a browser that says which page asks must name the map's own. Answers say so
-too, so that a browser does not hand them to other pages.
+What other programs on this machine may ask, web pages of other sites may not: a request
+must name this machine (else a site's own name could lead here), and a browser that says
+which page asks must name the map's own. Answers say so too, so that a browser does not
+hand them to other pages.
 """
+
 import errno
 import os
 import re
@@ -19,7 +22,8 @@ from urllib.parse import unquote
 from sound_eval.errors import InputError
 
 HOST = "127.0.0.1"
-HOSTS = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.I)  # any port: one may be led here from another machine
+# any port: one may be led here from another machine
+HOSTS = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.I)
 PAGE = "index.html"
 CHUNK = 1 << 16  # bytes
 IDLE_SECONDS = 30.0  # a connection that neither asks nor takes for so long is ended
@@ -53,7 +57,9 @@ HEADERS = {
 
 
 def requested_range(header, size):
-    """First and last byte of a `Range` header (RFC 9110, section 14.2); None where it asks for no range, () where for an impossible one."""
+    """First and last byte of a `Range` header (RFC 9110, section 14.2);
+    None where it asks for no range, () where for an impossible one.
+    """
     match = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", header.strip())
     if not match or match[0] == "bytes=-":
         return None
@@ -65,7 +71,9 @@ def requested_range(header, size):
 
 
 def number(digits):
-    """Digits as a number, None for none; one of more digits than a file has bytes is merely large."""
+    """Digits as a number, None for none;
+    one of more digits than a file has bytes is merely large.
+    """
     digits = digits.lstrip("0") or digits[:1]
     if not digits:
         return None
@@ -90,7 +98,8 @@ class MapHandler(BaseHTTPRequestHandler):
     def answer(self):
         """Answer a request, or refuse it."""
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
-            self.close_connection = True  # what comes with it is not read, and is no further request
+            # what comes with it is not read, and is no further request
+            self.close_connection = True
         if not self.is_for_us():
             return self.send_error(HTTPStatus.FORBIDDEN)
         name = unquote(re.split("[?#]", self.path, maxsplit=1)[0]).removeprefix("/") or PAGE
@@ -100,15 +109,21 @@ class MapHandler(BaseHTTPRequestHandler):
         if file is None:
             return self.send_error(HTTPStatus.NOT_FOUND)
         with file:
-            return self.send_file(file, TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream"))
+            return self.send_file(
+                file, TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
+            )
 
     def is_for_us(self):
-        """Whether the request names this machine, as nothing does that another site's name has led here."""
+        """Whether the request names this machine, as nothing does that another site's
+        name has led here.
+        """
         hosts = self.headers.get_all("Host", [])
         return len(hosts) == 1 and HOSTS.fullmatch(hosts[0].strip()) is not None
 
     def is_from_us(self, name):
-        """Whether the map's page asks, or a person; another site's page may only lead a person to the map (Fetch Metadata, W3C)."""
+        """Whether the map's page asks, or a person;
+        another site's page may only lead a person to the map (Fetch Metadata, W3C).
+        """
         if self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
             return True
         leads = self.headers.get("Sec-Fetch-Mode"), self.headers.get("Sec-Fetch-Dest")
@@ -119,7 +134,10 @@ class MapHandler(BaseHTTPRequestHandler):
         status = os.fstat(file.fileno())
         tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         about = {"ETag": tag, "Last-Modified": formatdate(status.st_mtime, usegmt=True)}
-        if tag in [one.strip().removeprefix("W/") for one in self.headers.get("If-None-Match", "").split(",")]:
+        if tag in [
+            one.strip().removeprefix("W/")
+            for one in self.headers.get("If-None-Match", "").split(",")
+        ]:
             return self.send_head(HTTPStatus.NOT_MODIFIED, about)
         wanted = self.wanted_range(tag, status.st_size)
         if wanted == ():
@@ -135,8 +153,14 @@ class MapHandler(BaseHTTPRequestHandler):
         return None
 
     def wanted_range(self, tag, size):
-        """As `requested_range`; None too where the range is asked of a file that was there before this one."""
-        if self.command != "GET" or "Range" not in self.headers or self.headers.get("If-Range", tag) != tag:
+        """As `requested_range`; None too where the range is asked of a file that was
+        there before this one.
+        """
+        if (
+            self.command != "GET"
+            or "Range" not in self.headers
+            or self.headers.get("If-Range", tag) != tag
+        ):
             return None
         return requested_range(self.headers["Range"], size)
 
@@ -170,7 +194,9 @@ class MapHandler(BaseHTTPRequestHandler):
 
 
 class MapServer(ThreadingHTTPServer):
-    """A server at a port of this machine, 0 for a free one, which is taken from the start. Raises InputError where it cannot be had."""
+    """A server at a port of this machine, 0 for a free one, which is taken from the
+    start. Raises InputError where it cannot be had.
+    """
 
     request_queue_size = 32
 
@@ -180,11 +206,20 @@ class MapServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), MapHandler)
         except OSError as error:
-            reason = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-            raise InputError(f"port {port} {reason}; give another: --serve {port + 1 if port < 65535 else 8000}") from error
+            reason = (
+                "is taken by another program"
+                if error.errno == errno.EADDRINUSE
+                else f"cannot be used ({error.strerror})"
+            )
+            raise InputError(
+                f"port {port} {reason}; give another: --serve {port + 1 if port < 65535 else 8000}"
+            ) from error
 
     def open_placed(self, name):
-        """A file that the map placed, open; None for every other name, for what is no longer a file, and where a link leads to it."""
+        """A file that the map placed, open;
+        None for every other name, for what is no longer a file, and where a
+        link leads to it.
+        """
         path = os.path.join(self.folder, name)
         if name not in self.names or os.path.realpath(path) != path:
             return None

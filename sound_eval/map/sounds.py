@@ -1,12 +1,16 @@
-"""The songs beside the map: linked or copied from the audio folder, or made into what a browser can play.
+"""The songs beside the map: linked or copied from the audio folder, or made into what a
+browser can play.
 
 Conventions
 -----------
-A song `a/b.flac` lies at `audio/a/b.flac` in the map's folder; one that was encoded anew at `encoded/a/b.wma.mp3`, a preview
-at `encoded/a/b.wma.30s.mp3`; one that cannot lie there at a name in `renamed/`. Of each song the page is told how to
-find it: ABSENT, AS_NAMED or ENCODED, and where it lies if it was renamed. What was made of a file that has not changed
-since is kept. Links that lie in the audio folder are followed; a name that leaves it by `..`, or is absolute, is not.
+A song `a/b.flac` lies at `audio/a/b.flac` in the map's folder; one that was encoded
+anew at `encoded/a/b.wma.mp3`, a preview at `encoded/a/b.wma.30s.mp3`; one that cannot
+lie there at a name in `renamed/`. Of each song the page is told how to find it: ABSENT,
+AS_NAMED or ENCODED, and where it lies if it was renamed. What was made of a file that
+has not changed since is kept. Links that lie in the audio folder are followed; a name
+that leaves it by `..`, or is absolute, is not.
 """
+
 import errno
 import filecmp
 import os
@@ -35,7 +39,9 @@ CLIP_BITRATE, FULL_BITRATE = "96k", "160k"
 
 @dataclass(frozen=True)
 class AudioPlan:
-    """How the songs get beside the map: `mode` is copy, link or none; `clip_seconds` > 0 makes previews of that length."""
+    """How the songs get beside the map: `mode` is copy, link or none;
+    `clip_seconds` > 0 makes previews of that length.
+    """
 
     mode: str
     clip_seconds: float = 0.0
@@ -55,7 +61,9 @@ class Sound:
 
 
 def source_of(folder, name):
-    """The path of a song's file in `folder`; None where there is no such file, or the name leaves the folder."""
+    """The path of a song's file in `folder`;
+    None where there is no such file, or the name leaves the folder.
+    """
     if not lies_inside(name):
         return None
     path = Path(folder) / name
@@ -63,7 +71,10 @@ def source_of(folder, name):
 
 
 def lies_inside(name):
-    """Whether a name stays in its folder: it is not absolute and has no `..`. Links in the folder are its owner's wish."""
+    """Whether a name stays in its folder: it is not absolute and has no `..`.
+
+    Links in the folder are its owner's wish.
+    """
     parts = PurePosixPath(name)
     return not parts.is_absolute() and ".." not in parts.parts
 
@@ -84,7 +95,11 @@ class Placer:
         try:
             return self.kept(name, source) or self.made(name, source)
         except OSError as error:
-            if error.errno in NO_ROOM or error.filename not in (None, str(source), str(source.resolve())):
+            if error.errno in NO_ROOM or error.filename not in (
+                None,
+                str(source),
+                str(source.resolve()),
+            ):
                 raise
             return "unreadable"
 
@@ -93,11 +108,15 @@ class Placer:
         return [ENCODED] if self.plan.clip_seconds else [AS_NAMED, ENCODED]
 
     def kept(self, name, source):
-        """The Sound that an earlier build made of the file as it is now, None where there is none."""
+        """The Sound that an earlier build made of the file as it is now, None
+        where there is none.
+        """
         stamp = stamp_of(source)
         for kind in self.kinds():
             for place in self.trees[kind].places(name):
-                if self.folder.is_made_of(place, stamp) and (kind == ENCODED or self.is_as_wanted(source, place)):
+                if self.folder.is_made_of(place, stamp) and (
+                    kind == ENCODED or self.is_as_wanted(source, place)
+                ):
                     return Sound(kind, place)
         return None
 
@@ -107,7 +126,9 @@ class Placer:
 
     def made(self, name, source):
         """The Sound made now, or in words why not."""
-        kind = AS_NAMED if not self.plan.clip_seconds and plays_in_browsers(source, name) else ENCODED
+        kind = (
+            AS_NAMED if not self.plan.clip_seconds and plays_in_browsers(source, name) else ENCODED
+        )
         make = self.put if kind == AS_NAMED else self.encode
         for place in self.trees[kind].places(name):
             try:
@@ -126,22 +147,31 @@ class Placer:
         return Sound(AS_NAMED, place)
 
     def is_as_wanted_there(self, source, place):
-        """Whether at `place` lies the song as it is, put there by a map, whose record does not know its time.
+        """Whether at `place` lies the song as it is, put there by a map, whose record
+        does not know its time.
 
         It has none, or the folder was copied, or the song was edited through its link.
         """
         status, lines = self.folder.status(place), self.folder.lines.get(place, [])
-        if status is None or not stat.S_ISREG(status.st_mode) or not (lines or self.folder.is_former):
+        if (
+            status is None
+            or not stat.S_ISREG(status.st_mode)
+            or not (lines or self.folder.is_former)
+        ):
             return False
         target, stamp = self.folder.path / place, stamp_of(source)
         if target.samefile(source):
             return self.plan.mode == "link"
         if self.folder.is_former and stamp_of(target) == stamp:
             return True
-        return any(line.get("source") == stamp for line in lines) and filecmp.cmp(source, target, shallow=False)
+        return any(line.get("source") == stamp for line in lines) and filecmp.cmp(
+            source, target, shallow=False
+        )
 
     def encode(self, name, source, place):
-        """Encode a song as mp3, or take over what a map without a record made; returns its Sound or in words why not."""
+        """Encode a song as mp3, or take over what a map without a record made;
+        returns its Sound or in words why not.
+        """
         if self.folder.is_former and self.take_over(name, source, place):
             return Sound(ENCODED, place)
         if not self.folder.is_free(place):
@@ -149,7 +179,9 @@ class Placer:
         return self.encode_anew(source, place)
 
     def take_over(self, name, source, place):
-        """Make the song that a map without a record encoded the one at `place`; returns whether there is one."""
+        """Make the song that a map without a record encoded the one at `place`;
+        returns whether there is one.
+        """
         former = self.former_encoding(name, source)
         if former and self.folder.status(place) is None:
             place_file(self.folder.path / former, self.folder.path / place)
@@ -161,20 +193,29 @@ class Placer:
         return True
 
     def former_encoding(self, name, source):
-        """Where the former version of the map put an encoded song, if it is there and no song of this name has the place."""
+        """Where the former version of the map put an encoded song, if it is there and
+        no song of this name has the place.
+        """
         song = f"{name}{self.plan.suffix}"
         is_song = song in self.names or os.path.lexists(self.audio_dir / song)
-        return None if is_song or not has_time_of(self.folder.path / AUDIO / song, source) else f"{AUDIO}/{song}"
+        return (
+            None
+            if is_song or not has_time_of(self.folder.path / AUDIO / song, source)
+            else f"{AUDIO}/{song}"
+        )
 
     def encode_anew(self, source, place):
-        """Encode a song as mp3, the middle `clip_seconds` of it if positive; returns its Sound or in words why not."""
+        """Encode a song as mp3, the middle `clip_seconds` of it if positive;
+        returns its Sound or in words why not.
+        """
         target, stamp = self.folder.path / place, stamp_of(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(target)
         try:
             if not encode(source, temporary, target, self.plan.clip_seconds):
                 return "undecodable"
-            os.utime(temporary, ns=(stamp[1], stamp[1]))  # it tells a build without a record what this was made of
+            # it tells a build without a record what this was made of
+            os.utime(temporary, ns=(stamp[1], stamp[1]))
             self.folder.install(temporary, place, source=stamp)
         finally:
             temporary.unlink(missing_ok=True)
@@ -189,17 +230,26 @@ def stamp_of(path):
 
 def has_time_of(target, source):
     """Whether `target` is a file with the time of `source`, as an encoded song has."""
-    return target.is_file() and not target.is_symlink() and target.stat().st_mtime_ns == source.stat().st_mtime_ns
+    return (
+        target.is_file()
+        and not target.is_symlink()
+        and target.stat().st_mtime_ns == source.stat().st_mtime_ns
+    )
 
 
 def encode(source, temporary, target, clip_seconds):
-    """Write an mp3, the middle `clip_seconds` of the song if positive; returns whether ffmpeg could. `target` is named in errors."""
+    """Write an mp3, the middle `clip_seconds` of the song if positive;
+    returns whether ffmpeg could. `target` is named in errors.
+    """
     if not clip_seconds:
         return run_ffmpeg(source, temporary, target, [], FULL_BITRATE)
     length = ["-t", f"{clip_seconds:g}"]
     start = max(0.0, (seconds_of(source) - clip_seconds) / 2)
-    middle = start and run_ffmpeg(source, temporary, target, ["-ss", f"{start:.3f}", *length], CLIP_BITRATE)
-    return middle or run_ffmpeg(source, temporary, target, length, CLIP_BITRATE)  # a length may be a guess, or a lie
+    middle = start and run_ffmpeg(
+        source, temporary, target, ["-ss", f"{start:.3f}", *length], CLIP_BITRATE
+    )
+    # a length may be a guess, or a lie
+    return middle or run_ffmpeg(source, temporary, target, length, CLIP_BITRATE)
 
 
 def seconds_of(path):
@@ -211,15 +261,42 @@ def seconds_of(path):
 
 
 def run_ffmpeg(source, temporary, target, part, bitrate):
-    """Encode a part of a song; returns whether there is sound in the file. Raises OSError where there is no room."""
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", "-abort_on", "empty_output", *part]
-    command += [*programs.input_of(source), "-map", "0:a:0", "-map_metadata", "-1", "-b:a", bitrate, "-f", "mp3"]
+    """Encode a part of a song; returns whether there is sound in the file.
+
+    Raises OSError where there is no room.
+    """
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-y",
+        "-threads",
+        "1",
+        "-abort_on",
+        "empty_output",
+        *part,
+    ]
+    command += [
+        *programs.input_of(source),
+        "-map",
+        "0:a:0",
+        "-map_metadata",
+        "-1",
+        "-b:a",
+        bitrate,
+        "-f",
+        "mp3",
+    ]
     try:
         status, _, messages = programs.run([*command, f"file:{temporary}"], watch=temporary)
     except programs.StalledError:
         return False
     except programs.MissingProgramError as error:
-        raise InputError(f"{error}; songs that browsers do not play need it: install ffmpeg, or choose --audio none") from error
+        raise InputError(
+            f"{error}; songs that browsers do not play need it: install ffmpeg, "
+            "or choose --audio none"
+        ) from error
     if status == -signal.SIGXFSZ:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(target))
     for number in NO_ROOM:
@@ -231,21 +308,27 @@ def run_ffmpeg(source, temporary, target, part, bitrate):
 def place_audio(audio_dir, names, folder, plan):
     """Bring the songs beside the map, and print one line per kind of trouble.
 
-    Returns how the page finds each, (n,) uint8, and where those lie, row -> name, that are not where it looks.
+    Returns how the page finds each, (n,) uint8, and where those lie, row -> name, that
+    are not where it looks.
     """
     if plan.mode == "none":
         return np.zeros(len(names), np.uint8), {}
     placer = Placer(audio_dir, names, folder, plan)
     outcomes = place_all(placer, names)
     warn_of(outcomes, names, placer)
-    kinds = np.array([outcome.kind if isinstance(outcome, Sound) else ABSENT for outcome in outcomes], np.uint8)
+    kinds = np.array(
+        [outcome.kind if isinstance(outcome, Sound) else ABSENT for outcome in outcomes], np.uint8
+    )
     return kinds, {row: outcomes[row].place for row in renamed_rows(outcomes, names, placer)}
 
 
 def place_all(placer, names):
     """The outcome for each song. Where one raises, or Ctrl-C comes, no further ones are begun."""
     outcomes = []
-    with Progress(len(names), "song", "audio") as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (
+        Progress(len(names), "song", "audio") as progress,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         try:
             for outcome in pool.map(placer.place, names):
                 outcomes.append(outcome)
@@ -258,7 +341,11 @@ def place_all(placer, names):
 def renamed_rows(outcomes, names, placer):
     """Rows of the songs that do not lie where the page looks of itself."""
     rows = [row for row, outcome in enumerate(outcomes) if isinstance(outcome, Sound)]
-    return [row for row in rows if not placer.trees[outcomes[row].kind].is_usual(names[row], outcomes[row].place)]
+    return [
+        row
+        for row in rows
+        if not placer.trees[outcomes[row].kind].is_usual(names[row], outcomes[row].place)
+    ]
 
 
 TROUBLE = {
@@ -266,7 +353,10 @@ TROUBLE = {
     "outside": "songs lie outside {audio_dir}; they are on the map without sound",
     "unreadable": "songs cannot be read; they are on the map without sound",
     "undecodable": "songs could not be encoded by ffmpeg; they are on the map without sound",
-    "blocked": "songs have no place in the map, where files lie that it did not make; they are without sound",
+    "blocked": (
+        "songs have no place in the map, where files lie that it did not make; "
+        "they are without sound"
+    ),
 }
 
 
@@ -275,8 +365,17 @@ def warn_of(outcomes, names, placer):
     for kind, message in TROUBLE.items():
         troubled = [name for name, outcome in zip(names, outcomes, strict=True) if outcome == kind]
         if troubled:
-            warn(f"{len(troubled)} {message.format(audio_dir=placer.audio_dir)} (the first is {troubled[0]})")
+            warn(
+                f"{len(troubled)} {message.format(audio_dir=placer.audio_dir)} "
+                f"(the first is {troubled[0]})"
+            )
     moved = renamed_rows(outcomes, names, placer)
     if moved:
-        why = "another's name, a name too long for the disk, or a file that the map did not make was in the way"
-        warn(f"the sound of {len(moved)} songs lies in renamed/: {why} (the first is {names[moved[0]]})")
+        why = (
+            "another's name, a name too long for the disk, or a file that the "
+            "map did not make was in the way"
+        )
+        warn(
+            f"the sound of {len(moved)} songs lies in renamed/: "
+            f"{why} (the first is {names[moved[0]]})"
+        )

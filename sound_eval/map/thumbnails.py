@@ -1,7 +1,10 @@
-"""A small spectrogram for each song, from its log-mel: time to the right, low tones below, loud dark on clear ground.
+"""A small spectrogram for each song, from its log-mel: time to the right, low tones
+below, loud dark on clear ground.
 
-The picture has one luminance and carries the sound in its transparency, so that the page can show it on any ground.
+The picture has one luminance and carries the sound in its transparency, so that the
+page can show it on any ground.
 """
+
 import io
 from functools import partial
 
@@ -25,7 +28,9 @@ def thumbnail(log_mel):
     """A log-mel (n_frames, n_mels) as the bytes of a PNG of `SIZE`."""
     low, high = np.percentile(log_mel, [QUIET, LOUD])
     loudness = np.clip((log_mel - low) / max(high - low, 1e-6), 0, 1)
-    alpha = Image.fromarray(np.rint(255 * loudness.T[::-1]).astype(np.uint8)).resize(SIZE, Image.Resampling.BOX)
+    alpha = Image.fromarray(np.rint(255 * loudness.T[::-1]).astype(np.uint8)).resize(
+        SIZE, Image.Resampling.BOX
+    )
     picture = Image.merge("LA", [Image.new("L", SIZE, 20), alpha])
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
@@ -40,24 +45,39 @@ def middle(log_mel, seconds, seconds_per_frame):
 
 
 def write_thumbnails(vectors_dir, names, folder, clip_seconds, seconds_per_frame):
-    """Write a spectrogram for every song that has a log-mel, and count the others in a line for each reason.
+    """Write a spectrogram for every song that has a log-mel, and count the others in a
+    line for each reason.
 
-    Returns which songs have one, (n,) uint8, where those lie, row -> name, that are not where the page looks, and the
-    suffix that it looks for.
+    Returns which songs have one, (n,) uint8, where those lie, row -> name, that are not
+    where the page looks, and the suffix that it looks for.
     """
     tree = Tree(THUMBNAILS, names, f".{clip_seconds:g}s.png" if clip_seconds else ".png")
     outcomes = []
     with Progress(len(names), "song", "spectrograms") as progress:
         for name in names:
-            outcomes.append(draw(vectors_dir, name, folder, tree, partial(middle, seconds=clip_seconds, seconds_per_frame=seconds_per_frame)))
+            outcomes.append(
+                draw(
+                    vectors_dir,
+                    name,
+                    folder,
+                    tree,
+                    partial(middle, seconds=clip_seconds, seconds_per_frame=seconds_per_frame),
+                )
+            )
             progress.update(1)
     warn_of(outcomes, names, vectors_dir)
-    elsewhere = {row: place for row, place in enumerate(outcomes) if place and not tree.is_usual(names[row], place)}
+    elsewhere = {
+        row: place
+        for row, place in enumerate(outcomes)
+        if place and not tree.is_usual(names[row], place)
+    }
     return np.array([bool(place) for place in outcomes], np.uint8), elsewhere, tree.suffix
 
 
 def draw(vectors_dir, name, folder, tree, part_of):
-    """Write one song's spectrogram; returns its place, MISSING without a log-mel, LOST where it cannot be shown."""
+    """Write one song's spectrogram; returns its place, MISSING without a log-mel, LOST
+    where it cannot be shown.
+    """
     path = source_of(vectors_dir, log_mel_name(name))
     if path is None:
         return MISSING
@@ -77,10 +97,16 @@ def read_frames(path, part_of):
 
 
 def write_first(folder, places, picture):
-    """Write a picture at the first of `places` where it can be; returns that, LOST where nowhere."""
+    """Write a picture at the first of `places` where it can be;
+    returns that, LOST where nowhere.
+    """
     for place in places:
         try:
-            if folder.is_former and not folder.is_free(place) and is_thumbnail(folder.path / place, SIZE):
+            if (
+                folder.is_former
+                and not folder.is_free(place)
+                and is_thumbnail(folder.path / place, SIZE)
+            ):
                 folder.adopt(place)
             folder.write(place, picture)
         except OSError as error:
@@ -95,7 +121,13 @@ def warn_of(outcomes, names, vectors_dir):
     """One line for each reason why songs have no spectrogram."""
     missing = sum(outcome is MISSING for outcome in outcomes)
     if missing:
-        warn(f"{missing} of {len(names)} songs have no log-mel in {vectors_dir}; they are without a spectrogram")
+        warn(
+            f"{missing} of {len(names)} songs have no log-mel in {vectors_dir}; "
+            "they are without a spectrogram"
+        )
     lost = [name for name, outcome in zip(names, outcomes, strict=True) if outcome is LOST]
     if lost:
-        warn(f"the log-mels of {len(lost)} songs cannot be shown; they are without a spectrogram (the first is {lost[0]})")
+        warn(
+            f"the log-mels of {len(lost)} songs cannot be shown; "
+            f"they are without a spectrogram (the first is {lost[0]})"
+        )

@@ -1,17 +1,25 @@
-"""The devices that train one run: local SGD over the GPUs of a machine, and over the processes that the variable TF_CONFIG names.
+"""The devices that train one run: local SGD over the GPUs of a machine, and over the
+processes that the variable TF_CONFIG names.
 
-Each device trains on songs of its own, and after every chunk of steps the networks with their slots are averaged over all devices (local
-SGD, Stich 2019): the steps within a chunk are compiled into one program, which could not wait for anyone. A song's row is trained on its
-one device and needs no averaging; at the end of an epoch every process gets all rows. The first process, the *chief*, writes the run folder.
+Each device trains on songs of its own, and after every chunk of steps the networks with
+their slots are averaged over all devices (local SGD, Stich 2019): the steps within a
+chunk are compiled into one program, which could not wait for anyone. A song's row is
+trained on its one device and needs no averaging; at the end of an epoch every process
+gets all rows. The first process, the *chief*, writes the run folder.
 
 Conventions
 -----------
-A *worker* is a process; `rank` counts them from 0. A *replica* is a device of a worker, each worker has as many; `replicas` are the numbers of
-this worker's among all `n_replicas`. The song of row i belongs to replica i modulo n_replicas.
-What workers do together (`total` and all that calls it, and what `replicate` makes) they call in the same order with arrays of the same
-shapes. A worker that is gone is noticed after about ten seconds by TensorFlow's heartbeats; the others then raise InputError.
-TensorFlow is imported where it is first needed, so that a tree that cannot be read is told without it.
+A *worker* is a process; `rank` counts them from 0. A *replica* is a device of a worker,
+each worker has as many; `replicas` are the numbers of this worker's among all
+`n_replicas`. The song of row i belongs to replica i modulo n_replicas.
+What workers do together (`total` and all that calls it, and what `replicate` makes)
+they call in the same order with arrays of the same shapes. A worker that is gone is
+noticed after about ten seconds by TensorFlow's heartbeats; the others then raise
+InputError.
+TensorFlow is imported where it is first needed, so that a tree that cannot be read is
+told without it.
 """
+
 import collections
 import hashlib
 import json
@@ -25,7 +33,9 @@ ROWS_AT_ONCE = 1 << 18  # rows of song tables in one message: 84 MB at 80 values
 
 
 def choose_devices(use_gpu):
-    """Names of the TensorFlow devices to train on, and a warning or None: all GPUs if wanted and there, else the CPU."""
+    """Names of the TensorFlow devices to train on, and a warning or None:
+    all GPUs if wanted and there, else the CPU.
+    """
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -35,7 +45,9 @@ def choose_devices(use_gpu):
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         return [f"/GPU:{number}" for number in range(len(gpus))], None
-    return ["/CPU:0"], "USE_GPU is true, but TensorFlow finds no GPU; training on the CPU" if use_gpu else None
+    return [
+        "/CPU:0"
+    ], "USE_GPU is true, but TensorFlow finds no GPU; training on the CPU" if use_gpu else None
 
 
 class Alone:
@@ -44,7 +56,10 @@ class Alone:
     rank, n_workers, chief = 0, 1, True
 
     def open(self, config, n_songs):
-        """Take the devices to train on; returns a warning or None. No more GPUs than there are songs for a whole step on each."""
+        """Take the devices to train on; returns a warning or None.
+
+        No more GPUs than there are songs for a whole step on each.
+        """
         import tensorflow as tf
 
         devices, warning = choose_devices(config.USE_GPU)
@@ -53,7 +68,9 @@ class Alone:
         return warning
 
     def use(self, devices, strategy):
-        """Train on these devices of this worker, with `strategy` where they are not all there is of the training."""
+        """Train on these devices of this worker, with `strategy` where they are not all
+        there is of the training.
+        """
         self.devices, self.strategy = devices, strategy
         self.n_replicas = self.n_workers * len(devices)
         self.replicas = range(self.rank * len(devices), (self.rank + 1) * len(devices))
@@ -65,12 +82,15 @@ class Alone:
     def replicate(self, function):
         """A function that calls `function` at every replica of this worker at the same time.
 
-        It takes the arguments of each, tuples of (structures of) arrays, and returns the results of each, with NumPy arrays in them.
+        It takes the arguments of each, tuples of (structures of) arrays, and returns
+        the results of each, with NumPy arrays in them.
         """
         import tensorflow as tf
 
         # a graph of all replicas: eagerly they would run one after the other
-        at_all = tf.function(lambda values: self.strategy.run(function, args=values), reduce_retracing=True)
+        at_all = tf.function(
+            lambda values: self.strategy.run(function, args=values), reduce_retracing=True
+        )
 
         def place(arguments, index):
             with tf.device(self.devices[index]):
@@ -78,8 +98,13 @@ class Alone:
 
         def run(arguments):
             if self.strategy:
-                first, distribute = self.replicas[0], self.strategy.experimental_distribute_values_from_function
-                values = distribute(lambda context: place(arguments, context.replica_id_in_sync_group - first))
+                first, distribute = (
+                    self.replicas[0],
+                    self.strategy.experimental_distribute_values_from_function,
+                )
+                values = distribute(
+                    lambda context: place(arguments, context.replica_id_in_sync_group - first)
+                )
                 results = self.strategy.experimental_local_results(at_all(values))
             else:
                 with tf.device(self.devices[0]):
@@ -89,12 +114,16 @@ class Alone:
         return run
 
     def reduce(self, how, tensors):
-        """To be called in what `replicate` is given: a structure of tensors summed (`how` "SUM") or averaged ("MEAN") over all replicas."""
+        """To be called in what `replicate` is given:
+        a structure of tensors summed (`how` "SUM") or averaged ("MEAN")
+        over all replicas.
+        """
         import tensorflow as tf
 
         if not self.strategy:
             return tensors
-        tensors = tf.nest.map_structure(tf.identity, tensors)  # an argument as it is would not be seen to lie on the replica's device
+        # an argument as it is would not be seen to lie on the replica's device
+        tensors = tf.nest.map_structure(tf.identity, tensors)
         return tf.distribute.get_replica_context().all_reduce(how, tensors)
 
     def total(self, arrays):
@@ -117,14 +146,21 @@ class Alone:
         """Replace the rows of a table (n_songs, ...) that other workers train by theirs."""
         for first in range(0, len(table), ROWS_AT_ONCE):
             block = table[first : first + ROWS_AT_ONCE]
-            block[~np.isin(np.arange(first, first + len(block)) % self.n_replicas, self.replicas)] = 0
+            block[
+                ~np.isin(np.arange(first, first + len(block)) % self.n_replicas, self.replicas)
+            ] = 0
             block[:] = self.total([block])[0]
 
     def check_same(self, text, what):
         """Raise InputError where `text` is not the same at every worker."""
-        digest = np.frombuffer(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest(), np.uint8).astype(np.float32)
+        digest = np.frombuffer(
+            hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest(), np.uint8
+        ).astype(np.float32)
         if not np.array_equal(self.total([digest])[0], self.n_workers * digest):
-            raise InputError(f"worker {self.rank}: {what} is not the same for all workers; do all of them see the same folders?")
+            raise InputError(
+                f"worker {self.rank}: {what} is not the same for all workers; "
+                "do all of them see the same folders?"
+            )
 
 
 class Workers(Alone):
@@ -159,20 +195,27 @@ class Workers(Alone):
                 raise  # of a device of this worker
             except tf.errors.OpError as error:
                 reason = str(error.message).strip().splitlines()[-1]
-                message = f"worker {self.rank}: another worker is gone ({reason}); start all of them again, to go on from the last save"
+                message = (
+                    f"worker {self.rank}: another worker is gone ({reason}); "
+                    "start all of them again, to go on from the last save"
+                )
                 raise InputError(message) from error
 
         return run
 
     def total(self, arrays):
-        """See `Alone.total`: the first replica of each worker gives its arrays, the others give zeros."""
+        """See `Alone.total`: the first replica of each worker gives its arrays, the
+        others give zeros.
+        """
         arrays = tuple(np.asarray(array, np.float32) for array in arrays)
         zeros = tuple(map(np.zeros_like, arrays))
         return self.sum([arrays, *[zeros] * (len(self.devices) - 1)])[0]
 
 
 def check_equal_gpus(devices, rank):
-    """Raise InputError unless all workers have as many GPUs, by the TensorFlow devices of all of them: its sums take equal numbers."""
+    """Raise InputError unless all workers have as many GPUs, by the TensorFlow devices
+    of all of them: its sums take equal numbers.
+    """
     import tensorflow as tf
 
     gpus = collections.Counter()
@@ -180,11 +223,17 @@ def check_equal_gpus(devices, rank):
         gpus[tf.DeviceSpec.from_string(device.name).task] += device.device_type == "GPU"
     if len(set(gpus.values())) > 1:
         counts = ", ".join(str(gpus[task]) for task in sorted(gpus))
-        raise InputError(f"worker {rank}: the workers have {counts} GPUs, expected as many for each; CUDA_VISIBLE_DEVICES says which it may use")
+        raise InputError(
+            f"worker {rank}: the workers have {counts} GPUs, expected as many for each; "
+            "CUDA_VISIBLE_DEVICES says which it may use"
+        )
 
 
 def join(use_gpu):
-    """The worker that TF_CONFIG says this process is; returns when all are there. Alone without TF_CONFIG, or with one worker in it."""
+    """The worker that TF_CONFIG says this process is; returns when all are there.
+
+    Alone without TF_CONFIG, or with one worker in it.
+    """
     text = os.environ.get("TF_CONFIG", "")
     if not text:
         return Alone()
@@ -195,5 +244,8 @@ def join(use_gpu):
     except (ValueError, KeyError, TypeError):
         usable = False
     if not usable:
-        raise InputError(f'TF_CONFIG is {text!r}, expected {{"cluster": {{"worker": ["host:port", …]}}, "task": {{"type": "worker", "index": 0}}}}')
+        raise InputError(
+            f'TF_CONFIG is {text!r}, expected {{"cluster": {{"worker": ["host:port", …]}}, "task": '
+            f'{{"type": "worker", "index": 0}}}}'
+        )
     return Workers(rank, len(hosts), use_gpu) if len(hosts) > 1 else Alone()

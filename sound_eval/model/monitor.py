@@ -48,8 +48,8 @@ class Asked:
 class Monitor:
     """Shows epoch, cost, rows per second, and how much of what was asked for is done.
 
-    A row is one training pair. On a pipe a plain line comes every `rows_per_print` rows, on
-    a terminal one line is kept up to date.
+    A row is one training pair. On a pipe a plain line comes every `rows_per_print`
+    rows, on a terminal one line is kept up to date.
     """
 
     def __init__(self, rows_per_epoch, rows_per_print, asked=None, stream=None):

@@ -1,43 +1,62 @@
-"""The model: net_1, net_2, song vectors, and the cost. Functions of tensors, without state and without I/O.
+"""The model: net_1, net_2, song vectors, and the cost. Functions of tensors, without
+state and without I/O.
 
     P((A, B) is global) = sigmoid((net_1(A) + song_vector(A)) . net_2(B))
 
-The networks never see a pair together, so the dot product at the optimum is, up to its sign, the pointwise mutual information of the pair
-(Levy & Goldberg 2014; Isola et al. 2015), linear in each factor: that is what makes sums and differences of the vectors mean something.
+The networks never see a pair together, so the dot product at the optimum is, up to its
+sign, the pointwise mutual information of the pair (Levy & Goldberg 2014; Isola et al.
+2015), linear in each factor: that is what makes sums and differences of the vectors
+mean something.
 
-In training one of the two terms of the left factor is hidden at a time, so that the word vectors and the song vectors each learn to tell the
-pairs apart alone. Shown together, the song vector takes over what the words of its song have in common, and nothing but what tells
-neighbouring seconds apart is left to the words. And every input comes with another, of any song, mixed in, another one as A than as B: what
-survives that is coarser than what would tell each song from its kin.
+In training one of the two terms of the left factor is hidden at a time, so that the
+word vectors and the song vectors each learn to tell the pairs apart alone. Shown
+together, the song vector takes over what the words of its song have in common, and
+nothing but what tells neighbouring seconds apart is left to the words. And every input
+comes with another, of any song, mixed in, another one as A than as B: what survives
+that is coarser than what would tell each song from its kin.
 
-Nor is every global pair unlike: some are of two songs in one style, or of one piece that the folder holds twice. They are noise in the
-labels (Natarajan et al. 2013), and a cost that takes them at their word drives kin apart, the further the longer the training. So a pair
-that the model holds for alike, with local-to-global odds of o, is taken for kin with the posterior probability q = KIN_ODDS o / (1 + KIN_ODDS o) and
-pushed apart by so much the less (`global_cost`), but no more than a set share of all global pairs is: without this limit the networks may
-end in calling everything kin. For pairs that are more global than local the optimum is the same but for a constant; the most local ones,
-which nothing holds back now, go further.
+Nor is every global pair unlike: some are of two songs in one style, or of one piece
+that the folder holds twice. They are noise in the labels (Natarajan et al. 2013), and a
+cost that takes them at their word drives kin apart, the further the longer the
+training. So a pair that the model holds for alike, with local-to-global odds of o, is
+taken for kin with the posterior probability q = KIN_ODDS o / (1 + KIN_ODDS o) and
+pushed apart by so much the less (`global_cost`), but no more than a set share of all
+global pairs is: without this limit the networks may end in calling everything kin. For
+pairs that are more global than local the optimum is the same but for a constant; the
+most local ones, which nothing holds back now, go further.
 
 Conventions
 -----------
-`inputs` are normalised, (n_songs, run_length, dim), one run of inputs for each song of the step (`sampling`). Networks are dicts of float32
-tensors, see `init_network`. A *word vector* is net_1 of an input, (dim_out,).
+`inputs` are normalised, (n_songs, run_length, dim), one run of inputs for each song of
+the step (`sampling`). Networks are dicts of float32 tensors, see `init_network`. A
+*word vector* is net_1 of an input, (dim_out,).
 """
+
 import numpy as np
 import tensorflow as tf
 
-KIN_ODDS = 0.3  # odds that a global pair is kin where the networks find local and global equally likely
-LARGEST_LOG_ODDS = 80.0  # its exponential is still finite in float32; beyond, the logarithm of 1 + odds is the log odds themselves
+# odds that a global pair is kin where the networks find local and global equally likely
+KIN_ODDS = 0.3
+# its exponential is still finite in float32; beyond, the logarithm of 1 + odds is the
+# log odds themselves
+LARGEST_LOG_ODDS = 80.0
 
 
 def init_network(random, dim, hidden, dim_out):
-    """One hidden layer with ReLU: He initialisation (He et al. 2015), biases zero. NumPy arrays by name.
+    """One hidden layer with ReLU: He initialisation (He et al. 2015), biases zero.
+    NumPy arrays by name.
 
-    The output is scaled so that the dot product of two vectors starts with variance 1: larger ones would have to be unlearned first.
+    The output is scaled so that the dot product of two vectors starts with variance 1:
+    larger ones would have to be unlearned first.
     """
     return {
-        "hidden_kernel": (random.standard_normal((dim, hidden)) * np.sqrt(2 / dim)).astype(np.float32),
+        "hidden_kernel": (random.standard_normal((dim, hidden)) * np.sqrt(2 / dim)).astype(
+            np.float32
+        ),
         "hidden_bias": np.zeros(hidden, np.float32),
-        "output_kernel": (random.standard_normal((hidden, dim_out)) * np.sqrt(1 / hidden) * dim_out**-0.25).astype(np.float32),
+        "output_kernel": (
+            random.standard_normal((hidden, dim_out)) * np.sqrt(1 / hidden) * dim_out**-0.25
+        ).astype(np.float32),
         "output_bias": np.zeros(dim_out, np.float32),
     }
 
@@ -49,9 +68,11 @@ def encode(network, inputs):
 
 
 def local_pairs(positions, least):
-    """Mask (n_songs, run_length, run_length) float32 of the local pairs of each run: real inputs at least `least` apart.
+    """Mask (n_songs, run_length, run_length) float32 of the local pairs of each run:
+    real inputs at least `least` apart.
 
-    positions (n_songs, run_length): where in its song each input is, -1 for void ones; least (n_songs,).
+    positions (n_songs, run_length): where in its song each input is, -1 for void ones;
+    least (n_songs,).
     """
     real = positions >= 0
     distance = tf.abs(positions[:, :, None] - positions[:, None, :])
@@ -60,19 +81,26 @@ def local_pairs(positions, least):
 
 
 def mixed(inputs, others, share):
-    """Inputs (n, dim) with those at the rows `others` (n,) mixed in, at `share` of their own size, at the old variance."""
+    """Inputs (n, dim) with those at the rows `others` (n,) mixed in, at `share` of
+    their own size, at the old variance.
+    """
     return (inputs + share * tf.gather(inputs, others)) / np.sqrt(1 + share**2)
 
 
 def cost(nets, song_vectors, inputs, batch, mix, kin_share):
     """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar.
 
-    It is ln 2 where all dot products are 0 and no kin are reckoned with. nets: (net_1, net_2); song_vectors (n_songs, dim_out), one per
-    run; batch: one step of `sampling.Batches`; mix: share of other inputs; kin_share: share of the global pairs that may be taken for kin.
+    It is ln 2 where all dot products are 0 and no kin are reckoned with. nets:
+    (net_1, net_2); song_vectors (n_songs, dim_out), one per run; batch: one step of
+    `sampling.Batches`; mix: share of other inputs; kin_share: share of the global pairs
+    that may be taken for kin.
     """
     n_songs, run_length, dim = inputs.shape
     flat = tf.reshape(inputs, [n_songs * run_length, dim])
-    vectors = [encode(net, mixed(flat, others, mix) if mix else flat) for net, others in zip(nets, tf.unstack(batch.others), strict=True)]
+    vectors = [
+        encode(net, mixed(flat, others, mix) if mix else flat)
+        for net, others in zip(nets, tf.unstack(batch.others), strict=True)
+    ]
     words, contexts = (tf.reshape(vector, [n_songs, run_length, -1]) for vector in vectors)
     shown = batch.shown[:, :, None]
     left = words * shown + song_vectors[:, None, :] * (1 - shown)
@@ -82,27 +110,36 @@ def cost(nets, song_vectors, inputs, batch, mix, kin_share):
 
 
 def local_cost(left, contexts, local):
-    """Mean of -log P(local) over the pairs within runs that `local` marks; left and contexts (n_songs, run_length, dim_out)."""
+    """Mean of -log P(local) over the pairs within runs that `local` marks;
+    left and contexts (n_songs, run_length, dim_out).
+    """
     logits = tf.matmul(left, contexts, transpose_b=True)  # (n_songs, run_length, run_length)
     return tf.reduce_sum(tf.nn.softplus(logits) * local) / tf.maximum(tf.reduce_sum(local), 1)
 
 
 def global_cost(left, contexts, real, kin_share):
-    """Mean over all pairs of real inputs from different runs of -log P(global), less what is excused as kin.
+    """Mean over all pairs of real inputs from different runs of -log P(global), less
+    what is excused as kin.
 
-    With o = exp(-l), the odds of local to global at the dot product l, P(global) is 1 / (1 + o), and the likelihood of a global label with
-    the noise above (1 + KIN_ODDS o) / (1 + o): its gradient is that of a pair which is local with probability q. What the noise excuses is
-    scaled down where the mean of q is above `kin_share`.
+    With o = exp(-l), the odds of local to global at the dot product l, P(global) is 1 /
+    (1 + o), and the likelihood of a global label with the noise above (1 + KIN_ODDS o)
+    / (1 + o): its gradient is that of a pair which is local with probability q. What
+    the noise excuses is scaled down where the mean of q is above `kin_share`.
     """
     n_songs, run_length, dim_out = left.shape
-    logits = tf.matmul(tf.reshape(left, [-1, dim_out]), tf.reshape(contexts, [-1, dim_out]), transpose_b=True)
+    logits = tf.matmul(
+        tf.reshape(left, [-1, dim_out]), tf.reshape(contexts, [-1, dim_out]), transpose_b=True
+    )
     other = 1 - tf.repeat(tf.repeat(tf.eye(n_songs), run_length, 0), run_length, 1)
     weight = tf.reshape(real, [-1, 1]) * tf.reshape(real, [1, -1]) * other
     weight /= tf.maximum(tf.reduce_sum(weight), 1)
     log_odds = tf.minimum(-logits, LARGEST_LOG_ODDS)
-    odds = tf.exp(log_odds)  # one exponential serves both logarithms and q: this is the largest array of a step
+    # one exponential serves both logarithms and q: this is the largest array of a step
+    odds = tf.exp(log_odds)
     strict = tf.reduce_sum((tf.math.log1p(odds) - (logits + log_odds)) * weight)
     if not kin_share:
         return strict
     kin = tf.stop_gradient(tf.reduce_sum(KIN_ODDS * odds / (1 + KIN_ODDS * odds) * weight))
-    return strict - kin_share / tf.maximum(kin, kin_share) * tf.reduce_sum(tf.math.log1p(KIN_ODDS * odds) * weight)
+    return strict - kin_share / tf.maximum(kin, kin_share) * tf.reduce_sum(
+        tf.math.log1p(KIN_ODDS * odds) * weight
+    )

@@ -2,17 +2,22 @@
 
 Conventions
 -----------
-A step takes a *run* of inputs from each of many songs: `run_length` of them, spread at random over a stretch of WINDOW_SIZE + 1 inputs. Every
-input is A of one row and B of another, so a step of n rows encodes n times A and n times B and scores n * n pairs:
+A step takes a *run* of inputs from each of many songs: `run_length` of them, spread at
+random over a stretch of WINDOW_SIZE + 1 inputs. Every input is A of one row and B of
+another, so a step of n rows encodes n times A and n times B and scores n * n pairs:
 
-    local    both in one run, hence at most WINDOW_SIZE inputs apart, and so far apart that their windows share no frame
+    local    both in one run, hence at most WINDOW_SIZE inputs apart, and so far apart that their
+             windows share no frame
     global   from different runs, hence drawn independently
 
-Few inputs of many songs teach more than many inputs of few songs, which are much alike. Songs are dealt from shuffled decks, so all are
-trained equally often, and a stretch lies anywhere in its song with equal chance.
-Random numbers come from a NumPy generator made of (seed, epoch): an epoch is the same whether the training was interrupted before it or
-not. What is drawn here is rows and positions; the pairs are formed in the training graph (`model.local_pairs`).
+Few inputs of many songs teach more than many inputs of few songs, which are much alike.
+Songs are dealt from shuffled decks, so all are trained equally often, and a stretch
+lies anywhere in its song with equal chance.
+Random numbers come from a NumPy generator made of (seed, epoch): an epoch is the same
+whether the training was interrupted before it or not. What is drawn here is rows and
+positions; the pairs are formed in the training graph (`model.local_pairs`).
 """
+
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,19 +30,30 @@ class Batches(NamedTuple):
 
     songs: np.ndarray  # int64, rows of the music list
     rows: np.ndarray  # (.., run_length) int64, rows of the inputs
-    positions: np.ndarray  # (.., run_length) int32, where in the song these inputs are; -1 marks void ones, of songs shorter than a run
+    # (.., run_length) int32, where in the song these inputs are; -1 marks void ones, of
+    # songs shorter than a run
+    positions: np.ndarray
     least: np.ndarray  # int32, inputs that the two of a local pair are at least apart
-    shown: np.ndarray  # (.., run_length) float32, 1 where the word vector stands alone, 0 where the song vector does
-    others: np.ndarray  # (n_steps, 2, songs_per_batch * run_length) int64, which input of the step is mixed into each, as A and as B
+    # (.., run_length) float32, 1 where the word vector stands alone, 0 where the
+    # song vector does
+    shown: np.ndarray
+    # (n_steps, 2, songs_per_batch * run_length) int64, which input of the step is mixed
+    # into each, as A and as B
+    others: np.ndarray
 
 
 def epoch_random(seed, epoch, rank=0):
-    """The generator of one epoch's random numbers; where several workers train, each has its own."""
+    """The generator of one epoch's random numbers;
+    where several workers train, each has its own.
+    """
     return np.random.default_rng([seed, epoch, rank])
 
 
 def batch_shape(config, lengths):
-    """Songs in a step and inputs of each: SONGS_PER_BATCH of them, more where a stretch holds too few inputs to fill BATCH_SIZE."""
+    """Songs in a step and inputs of each:
+    SONGS_PER_BATCH of them, more where a stretch holds too few inputs to
+    fill BATCH_SIZE.
+    """
     longest = min(config.WINDOW_SIZE + 1, int(lengths.max()))
     run_length = min(config.BATCH_SIZE // min(config.songs_per_batch, len(lengths)), longest)
     return min(config.BATCH_SIZE // run_length, len(lengths)), run_length
@@ -52,22 +68,29 @@ def deck(seed, number, rank, n_songs):
 def deal_songs(seed, n_songs, first, n_steps, songs_per_batch, rank=0):
     """Songs (n_steps, songs_per_batch) int64 from card `first` on of an endless row of decks.
 
-    In one step no song comes twice unless two decks meet in it. Decks go on from one epoch to the next: all songs have their turn even
-    where an epoch is shorter than a deck.
+    In one step no song comes twice unless two decks meet in it. Decks go on from
+    one epoch to the next: all songs have their turn even where an epoch is
+    shorter than a deck.
     """
     last = first + n_steps * songs_per_batch
     decks = range(first // n_songs, -(-last // n_songs))
     cards = np.concatenate([deck(seed, number, rank, n_songs) for number in decks])
-    return cards[first - decks[0] * n_songs :][: n_steps * songs_per_batch].reshape(n_steps, songs_per_batch)
+    return cards[first - decks[0] * n_songs :][: n_steps * songs_per_batch].reshape(
+        n_steps, songs_per_batch
+    )
 
 
 def least_distance(lengths, overlap, window):
-    """Inputs that the two of a local pair are at least apart: `overlap`, or half the stretch where a song is too short for that."""
+    """Inputs that the two of a local pair are at least apart:
+    `overlap`, or half the stretch where a song is too short for that.
+    """
     return np.minimum(overlap, np.minimum(lengths, window + 1) // 2)
 
 
 def draw_spread(random, stretch, run_length):
-    """Offsets (.., run_length) into stretches of the given lengths, one from each of as many parts, and a mask of the void ones."""
+    """Offsets (.., run_length) into stretches of the given lengths, one from each of as
+    many parts, and a mask of the void ones.
+    """
     length, order = stretch[..., None], np.arange(run_length)
     parts = np.minimum(length, run_length)
     low, high = order * length // parts, (order + 1) * length // parts
@@ -76,7 +99,9 @@ def draw_spread(random, stretch, run_length):
 
 
 def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
-    """Batches for the `songs` (n_steps, songs_per_batch); with probability `hide` a song vector stands alone, else a word vector."""
+    """Batches for the `songs` (n_steps, songs_per_batch);
+    with probability `hide` a song vector stands alone, else a word vector.
+    """
     lengths = corpus.lengths[songs]
     stretch = np.minimum(lengths, window + 1)
     first = random.integers(0, lengths - stretch + 1)
@@ -85,12 +110,18 @@ def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
     shown = (random.random((*songs.shape, run_length), np.float32) >= hide).astype(np.float32)
     rows = corpus.starts[songs][..., None] + positions
     least = least_distance(lengths, overlap, window).astype(np.int32)
-    others = random.random((len(songs), 2, songs.shape[1] * run_length), np.float32).argsort(axis=-1)
-    return Batches(songs, rows, np.where(void, -1, positions).astype(np.int32), least, shown, others)
+    others = random.random((len(songs), 2, songs.shape[1] * run_length), np.float32).argsort(
+        axis=-1
+    )
+    return Batches(
+        songs, rows, np.where(void, -1, positions).astype(np.int32), least, shown, others
+    )
 
 
 def read_inputs(corpus, batches):
-    """The inputs of `batches` as a pool (n_steps * songs_per_batch * run_length, dim), and Batches whose `rows` count in it."""
+    """The inputs of `batches` as a pool (n_steps * songs_per_batch * run_length, dim),
+    and Batches whose `rows` count in it.
+    """
     pool = corpus.inputs.take(batches.rows.ravel())
     return pool, batches._replace(rows=np.arange(len(pool)).reshape(batches.rows.shape))
 

@@ -1,21 +1,29 @@
-"""The run folder of a training: song vectors by epoch, the music list, weights, config and costs. Arrays in, arrays out.
+"""The run folder of a training: song vectors by epoch, the music list, weights, config
+and costs. Arrays in, arrays out.
 
     vector_at_{x}.npy   (n_songs, dim) float32   the song vectors after epoch x
-    music_list.txt      n_songs lines            line i is the song of row i, a path relative to the log-mel tree
-    weights/            everything that a resumed training needs, by epoch, and the configuration it was trained with
-    epoc_num.txt        the last epoch that is whole; written last, so it is the mark that a save is complete
+    music_list.txt      n_songs lines            line i is the song of row i, a path relative to
+                                                 the log-mel tree
+    weights/            everything that a resumed training needs, by epoch, and the configuration it
+                        was trained with
+    epoc_num.txt        the last epoch that is whole; written last, so it is the mark that a
+                        save is complete
     config.yaml         the configuration that was used
     cost_list.csv       epoc,cost
 
-A save writes the weights and the vectors under names that carry the epoch, flushes their folders, then sets the commit
-mark, and only then removes the weights of the epoch before. A kill or a power cut between any two writes leaves the last
-complete save in place.
+A save writes the weights and the vectors under names that carry the epoch, flushes
+their folders, then sets the commit mark, and only then removes the weights of the epoch
+before. A kill or a power cut between any two writes leaves the last complete save in
+place.
 
-A reader takes a `Snapshot`, all of whose parts are of one epoch however many saves come meanwhile.
+A reader takes a `Snapshot`, all of whose parts are of one epoch however many
+saves come meanwhile.
 
-A training replaces and removes only what a training wrote: what it writes before the first complete save, and every
-vector file, is in the folder's record (`outputs`); the rest of a complete run folder is read as its own, so it is.
+A training replaces and removes only what a training wrote: what it writes before the
+first complete save, and every vector file, is in the folder's record (`outputs`); the
+rest of a complete run folder is read as its own, so it is.
 """
+
 import csv
 import fcntl
 import io
@@ -62,10 +70,12 @@ MOST_TRIES = 1000  # a try takes less than a millisecond, a save some
 
 
 class Snapshot:
-    """A run after one epoch: `epoch`, `names`, `vectors` (n_songs, dim) float32, `config`, `weights` name -> array.
+    """A run after one epoch: `epoch`, `names`, `vectors` (n_songs, dim) float32,
+    `config`, `weights` name -> array.
 
-    Its files are opened together, so it stays what it is while a training goes on, and is read as parts are asked for.
-    A part that is missing or unusable raises InputError when it is asked for.
+    Its files are opened together, so it stays what it is while a training goes on, and
+    is read as parts are asked for. A part that is missing or unusable raises InputError
+    when it is asked for.
     """
 
     def __init__(self, folder):
@@ -80,7 +90,12 @@ class Snapshot:
     def open_files(self):
         """The parts as open files, path -> file; an exception in place of what cannot be opened."""
         files = {}
-        for path in (self.vectors_path, self.weights_path, self.path / "music_list.txt", self.path / "config.yaml"):
+        for path in (
+            self.vectors_path,
+            self.weights_path,
+            self.path / "music_list.txt",
+            self.path / "config.yaml",
+        ):
             try:
                 files[path] = open_file(path)
             except (InputError, OSError) as error:
@@ -107,9 +122,11 @@ class Snapshot:
 
     @cached_property
     def names(self):
-        """Names of the songs, in the order of rows; raises InputError where they do not fit the vectors.
+        """Names of the songs, in the order of rows; raises InputError where they do not
+        fit the vectors.
 
-        A save appends new songs just before it sets the commit mark: where the list is longer by these, they do not count yet.
+        A save appends new songs just before it sets the commit mark: where the list is
+        longer by these, they do not count yet.
         """
         path = self.path / "music_list.txt"
         names = names_in(text_in(self.file(path), path), path)
@@ -122,12 +139,17 @@ class Snapshot:
         if len(shape) == 2 and len(names) > shape[0] and self.unfinished_songs() == len(names):
             names = names[: shape[0]]
         if len(shape) != 2 or len(names) != shape[0]:
-            message = f"shape {shape} does not fit the {len(names)} songs of music_list.txt; is one of the two from another run?"
+            message = (
+                f"shape {shape} does not fit the {len(names)} songs of music_list.txt; "
+                "is one of the two from another run?"
+            )
             raise InputError(f"{self.vectors_path}: {message}")
         return names
 
     def unfinished_songs(self):
-        """Songs in the vectors of the next epoch, whose save is under way, was cut short or is done by now; None without any."""
+        """Songs in the vectors of the next epoch, whose save is under way, was cut
+        short or is done by now; None without any.
+        """
         path = self.run.vectors_path(self.epoch + 1)
         try:
             with open_file(path) as file:
@@ -141,7 +163,10 @@ class Snapshot:
         self.names  # noqa: B018 - holds the two against each other
         vectors = array_in(self.file(self.vectors_path), self.vectors_path)
         if vectors.dtype.kind != "f":
-            raise InputError(f"{self.vectors_path}: dtype {vectors.dtype}, expected float32; it is not a file of vectors")
+            raise InputError(
+                f"{self.vectors_path}: dtype {vectors.dtype}, expected float32; "
+                "it is not a file of vectors"
+            )
         return vectors
 
     @cached_property
@@ -150,13 +175,17 @@ class Snapshot:
         try:
             file = self.file(self.weights_path)
         except FileNotFoundError as error:
-            raise InputError(f"{self.weights_path}: missing; the run folder was copied without its weights") from error
+            raise InputError(
+                f"{self.weights_path}: missing; the run folder was copied without its weights"
+            ) from error
         with weights_errors(self.weights_path), zipfile.ZipFile(file) as archive:
             return read_arrays(archive, os.fstat(file.fileno()).st_size, leave_out=CONFIG_ARRAY)
 
     @cached_property
     def config(self):
-        """The configuration that the epoch was trained with; the one in config.yaml where there are no weights, or of a former version."""
+        """The configuration that the epoch was trained with;
+        the one in config.yaml where there are no weights, or of a former version.
+        """
         path = self.path / "config.yaml"
         if not isinstance(self.files[self.weights_path], Exception):
             file = self.file(self.weights_path)
@@ -174,14 +203,24 @@ def weights_errors(path):
         yield
     except InputError:
         raise
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, MemoryError) as error:
+    except (
+        ValueError,
+        EOFError,
+        OSError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        KeyError,
+        MemoryError,
+    ) as error:
         raise InputError(f"{path}: not readable ({one_line(error)})") from error
 
 
 def read_arrays(archive, size, leave_out):
     """The arrays of an open `.npz` file of `size` bytes as a dict, but the one named `leave_out`.
 
-    Raises ValueError where it is compressed, or its arrays claim more than its size: a small file could then hold any amount.
+    Raises ValueError where it is compressed, or its arrays claim more than its size: a
+    small file could then hold any amount.
     """
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
@@ -191,7 +230,11 @@ def read_arrays(archive, size, leave_out):
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
         raise ValueError("it holds an array twice")
-    return {name.removesuffix(".npy"): read_member(archive, name) for name in names if name != f"{leave_out}.npy"}
+    return {
+        name.removesuffix(".npy"): read_member(archive, name)
+        for name in names
+        if name != f"{leave_out}.npy"
+    }
 
 
 def read_member(archive, name):
@@ -209,13 +252,18 @@ def read_member(archive, name):
 
 
 class RunFolder:
-    """One run folder by its path. Reading raises InputError where the folder is no run folder or its parts do not fit."""
+    """One run folder by its path.
+
+    Reading raises InputError where the folder is no run folder or its parts do not fit.
+    """
 
     def __init__(self, path):
         self.path = Path(path)
         self.weights_path = self.path / "weights"
         self.cache_path = self.path / "cache"
-        self.names = self.config_text = None  # of the songs that `save` writes, and the configuration with them, set by `start`
+        self.names = self.config_text = (
+            None  # of the songs that `save` writes, and the configuration with them, set by `start`
+        )
         self.written_list = None  # the text of the music list as `save` wrote it last
         self.lock_descriptor = None
 
@@ -227,13 +275,19 @@ class RunFolder:
 
     def is_begun(self):
         """Whether a training has written here, a complete save or not."""
-        return self.exists() or bool(outputs.lines_of_kind(self.path, KIND)) or (self.cache_path / "inputs.json").is_file()
+        return (
+            self.exists()
+            or bool(outputs.lines_of_kind(self.path, KIND))
+            or (self.cache_path / "inputs.json").is_file()
+        )
 
     def epoch(self):
         """The last complete epoch."""
         path = self.path / "epoc_num.txt"
         if not path.is_file():
-            raise InputError(f"{self.path}: no epoc_num.txt; a run folder is what spectrogram_doc2vec.py writes")
+            raise InputError(
+                f"{self.path}: no epoc_num.txt; a run folder is what spectrogram_doc2vec.py writes"
+            )
         text = read_text(path, MOST_EPOCH_BYTES).strip()
         if not re.fullmatch("[0-9]{1,15}", text):
             raise InputError(f"{path}: holds {text[:40]!r}, expected the number of an epoch")
@@ -248,7 +302,9 @@ class RunFolder:
         return self.snapshot().names
 
     def config(self):
-        """The configuration in config.yaml: that of the training under way, else of the last one."""
+        """The configuration in config.yaml:
+        that of the training under way, else of the last one.
+        """
         self.epoch()
         return read_config(self.path / "config.yaml")
 
@@ -265,24 +321,33 @@ class RunFolder:
         return self.snapshot().weights
 
     def costs(self):
-        """Rows (epoch, cost) of the complete epochs; a save that was cut short may have written one more."""
+        """Rows (epoch, cost) of the complete epochs;
+        a save that was cut short may have written one more.
+        """
         if not self.exists():
             return []
         path = self.path / "cost_list.csv"
         try:
-            rows = [(int(row["epoc"]), float(row["cost"])) for row in csv.DictReader(io.StringIO(read_text(path)))]
+            rows = [
+                (int(row["epoc"]), float(row["cost"]))
+                for row in csv.DictReader(io.StringIO(read_text(path)))
+            ]
             if not all(math.isfinite(cost) for _, cost in rows):
                 raise ValueError("a cost that is not finite")
         except InputError:
             raise
         except (ValueError, KeyError, TypeError, csv.Error) as error:
-            raise InputError(f"{path}: not a list of costs ({one_line(error)}); put back what was there, or only its header `epoc,cost`") from error
+            raise InputError(
+                f"{path}: not a list of costs ({one_line(error)}); "
+                "put back what was there, or only its header `epoc,cost`"
+            ) from error
         return [row for row in rows if row[0] <= self.epoch()]
 
     # ---- writing ----
 
     def start(self, config, names):
-        """Make the folder, write the configuration, and note the names of the songs that the next saves hold, in the order of rows.
+        """Make the folder, write the configuration, and note the names of the songs
+        that the next saves hold, in the order of rows.
 
         A config.yaml that says the same stays as it is.
         """
@@ -293,7 +358,9 @@ class RunFolder:
             self.write_text("config.yaml", self.config_text)
 
     def save(self, epoch, vectors, weights, cost):
-        """Write the state after `epoch`: vectors (n_songs, dim), weights name -> array, the epoch's mean cost."""
+        """Write the state after `epoch`:
+        vectors (n_songs, dim), weights name -> array, the epoch's mean cost.
+        """
         before = self.epoch() if self.exists() else None
         costs = [*self.costs(), (epoch, cost)]
         is_leftover = self.is_leftover(self.vectors_path(epoch))
@@ -302,7 +369,8 @@ class RunFolder:
         config = np.frombuffer(self.config_text.encode(), np.uint8)
         with self.write(self.weights_path / f"weights_at_{epoch}.npz") as file:
             np.savez(file, **weights, **{CONFIG_ARRAY: config})
-        # After the weights: vectors that have these beside them are known for what a killed save left.
+        # After the weights: vectors that have these beside them are known for what a
+        # killed save left.
         with self.write_vectors(epoch, is_leftover) as file:
             write_array(file, np.ascontiguousarray(vectors, np.float32))
         self.save_costs(costs)
@@ -315,7 +383,8 @@ class RunFolder:
             self.remove_weights(before)
 
     def write(self, path):
-        """Open one of the folder's files for writing; before the first complete save it is recorded.
+        """Open one of the folder's files for writing; before the first complete
+        save it is recorded.
 
         Raises InputError where somebody else's stands there then.
         """
@@ -324,7 +393,8 @@ class RunFolder:
         return outputs.write_output(path, KIND, prefix=PREFIX)
 
     def write_vectors(self, epoch, is_leftover):
-        """Open the vectors of `epoch` for writing; they are recorded always. What `is_leftover` may be replaced.
+        """Open the vectors of `epoch` for writing; they are recorded always. What
+        `is_leftover` may be replaced.
 
         Raises InputError where somebody else's file stands there.
         """
@@ -364,17 +434,26 @@ class RunFolder:
     def keep_last(self, count):
         """Remove all but the last `count` vector files, of those that trainings wrote here."""
         listed = {epoch for epoch, _ in self.costs()}
-        epochs = sorted(int(found[1]) for name in os.listdir(self.path) if (found := VECTORS.fullmatch(name)))
+        epochs = sorted(
+            int(found[1]) for name in os.listdir(self.path) if (found := VECTORS.fullmatch(name))
+        )
         for epoch in epochs[:-count]:
             if epoch in listed and self.is_own_vectors(self.vectors_path(epoch)):
                 self.vectors_path(epoch).unlink()
 
     def is_own_vectors(self, path):
-        """Whether a training wrote the vectors at `path` as they are now. A former version recorded none."""
-        return outputs.is_output(path, KIND) or (path.is_file() and not outputs.lines_for(path, KIND))
+        """Whether a training wrote the vectors at `path` as they are now.
+
+        A former version recorded none.
+        """
+        return outputs.is_output(path, KIND) or (
+            path.is_file() and not outputs.lines_for(path, KIND)
+        )
 
     def is_leftover(self, path):
-        """Whether `path` are the vectors of a save that was cut short: not complete, but with weights, which are written before."""
+        """Whether `path` are the vectors of a save that was cut short:
+        not complete, but with weights, which are written before.
+        """
         found = VECTORS.fullmatch(path.name)
         if not found or not self.exists() or int(found[1]) <= self.epoch():
             return False
@@ -385,7 +464,8 @@ class RunFolder:
     def lock(self):
         """Take the folder for this process; raises InputError where another process trains in it.
 
-        The lock is the operating system's, so it goes with the process however that ends.
+        The lock is the operating system's, so it goes with the process
+        however that ends.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -393,14 +473,19 @@ class RunFolder:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise InputError(f"{self.path}: another training is writing to this folder; stop it or give another folder") from None
+            raise InputError(
+                f"{self.path}: another training is writing to this folder; "
+                "stop it or give another folder"
+            ) from None
         self.lock_descriptor = descriptor
 
     @contextmanager
     def beginning(self):
-        """Take the lock; where what is done inside fails, what it made here is removed, and folders where nothing else is in them.
+        """Take the lock; where what is done inside fails, what it made here is removed,
+        and folders where nothing else is in them.
 
-        Raises InputError where the folder holds what a training would replace and none wrote.
+        Raises InputError where the folder holds what a training would
+        replace and none wrote.
         """
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         new_lock = not os.path.lexists(self.path / LOCK_NAME)
@@ -423,13 +508,16 @@ class RunFolder:
         return [*files, self.cache_path, self.weights_path]
 
     def undo(self, before, made):
-        """Remove what a beginning made that failed: of `first_paths` those that were not there `before`, and the folders `made`."""
+        """Remove what a beginning made that failed:
+        of `first_paths` those that were not there `before`, and the folders `made`.
+        """
         self.remove_temporaries()
         for path in self.first_paths():
             if path in before or not os.path.lexists(path):
                 continue
             if not path.is_dir():
-                # What came here meanwhile under the name of a file that was yet to be written is not ours.
+                # What came here meanwhile under the name of a file that was yet to be
+                # written is not ours.
                 if path.name == "config.yaml" and not outputs.is_output(path, KIND):
                     continue
                 path.unlink()
@@ -443,7 +531,9 @@ class RunFolder:
                 folder.rmdir()
 
     def remove_leavings(self):
-        """Remove what trainings that were killed have left: temporary files, and the weights that the last save replaced."""
+        """Remove what trainings that were killed have left:
+        temporary files, and the weights that the last save replaced.
+        """
         self.remove_temporaries()
         for epoch, _ in self.costs()[-2:-1]:
             self.remove_weights(epoch)
@@ -457,9 +547,13 @@ class RunFolder:
                 remove_temporaries(self.path / name)
 
     def check_nothing_in_the_way(self):
-        """Raise InputError that names a file which a training here would replace, and none wrote."""
+        """Raise InputError that names a file which a training here would
+        replace, and none wrote.
+        """
         if not self.exists():
-            for path in [self.path / name for name in TEXT_NAMES] + sorted(self.weights_path.glob("weights_at_*.npz")):
+            for path in [self.path / name for name in TEXT_NAMES] + sorted(
+                self.weights_path.glob("weights_at_*.npz")
+            ):
                 self.check_own(path)
         epoch = self.epoch() if self.exists() else 0
         for name in sorted(os.listdir(self.path)):
@@ -470,22 +564,37 @@ class RunFolder:
     def check_own(self, path):
         """Raise InputError where something stands at `path` that no training wrote."""
         if os.path.lexists(path) and not outputs.is_output(path, KIND):
-            message = "is there, and no training wrote it or it was changed since; it would be replaced"
+            message = (
+                "is there, and no training wrote it or it was changed since; it would be replaced"
+            )
             raise InputError(f"{path}: {message}: move it away, or train into another folder")
 
     def check_config(self, config):
-        """Raise InputError where config.yaml differs from `config`, which would replace it, and was edited since a training wrote it."""
+        """Raise InputError where config.yaml differs from `config`, which would replace
+        it, and was edited since a training wrote it.
+        """
         path = self.path / "config.yaml"
-        if self.exists() and outputs.lines_for(path, KIND) and not outputs.is_output(path, KIND) and read_config(path) != config:
+        if (
+            self.exists()
+            and outputs.lines_for(path, KIND)
+            and not outputs.is_output(path, KIND)
+            and read_config(path) != config
+        ):
             message = "was edited since, and would be replaced by another configuration"
-            raise InputError(f"{path}: {message}: leave out --config to use it as it is, or move it away")
+            raise InputError(
+                f"{path}: {message}: leave out --config to use it as it is, or move it away"
+            )
 
 
 def check_no_run_folder(path, what):
-    """Raise InputError where the folder `path`, for `what`, is a run folder, or lies in what belongs to one."""
+    """Raise InputError where the folder `path`, for `what`, is a run folder, or lies in
+    what belongs to one.
+    """
     path = Path(path).resolve()
     for folder in (path, *path.parents):
         if folder.name in OWN_FOLDERS and RunFolder(folder.parent).is_begun():
             raise InputError(f"{path}: {folder} belongs to a run folder; give another folder")
     if RunFolder(path).is_begun():
-        raise InputError(f"{path}: a run folder, whose files {what} would mix with; give another folder")
+        raise InputError(
+            f"{path}: a run folder, whose files {what} would mix with; give another folder"
+        )

@@ -1,32 +1,48 @@
 """Log-mel frames -> summaries of the windows of seconds in which rhythm and texture live.
 
-A single frame is a tenth of a second of spectrum. A summary describes every window of `window` frames, one each `step` frames:
+A single frame is a tenth of a second of spectrum. A summary describes every window of
+`window` frames, one each `step` frames:
 
     mean            (n_mels)                    the spectrum
     deviation       (n_mels)                    how much it moves
-    flux            (n_mels)                    mean absolute difference of neighbouring frames: how fast it moves
-    skewness        (n_mels)                    whether it moves by peaks out of quiet (positive) or by gaps in a steady sound (negative)
-    ripples         (3 * 58)                    log magnitude of the joint modulation over time and frequency, in three overlapping
-                                                ranges of the mel axis, see `ripple_spectrum`: tremolo, beat and pulse, whether they
-                                                move all bands at once or sweep up or down, and how the spectrum is ribbed
+    flux            (n_mels)                    mean absolute difference of neighbouring frames:
+                                                how fast it moves
+    skewness        (n_mels)                    whether it moves by peaks out of quiet (positive) or
+                                                by gaps in a steady sound (negative)
+    ripples         (3 * 58)                    log magnitude of the joint modulation over time and
+                                                frequency, in three overlapping ranges of the mel
+                                                axis, see `ripple_spectrum`: tremolo, beat and
+                                                pulse, whether they move all bands at once or sweep
+                                                up or down, and how the spectrum is ribbed
 
-after the texture-window statistics of Tzanetakis & Cook (2002) and the spectrotemporal modulations of Chi, Ru & Shamma (2005).
-Arrays are (n_frames, n_mels) in, (n_windows, n_features) float32 out; rates are in frames per second.
+after the texture-window statistics of Tzanetakis & Cook (2002) and the spectrotemporal
+modulations of Chi, Ru & Shamma (2005). Arrays are (n_frames, n_mels) in,
+(n_windows, n_features) float32 out; rates are in frames per second.
 """
+
 from itertools import pairwise
 
 import numpy as np
 from scipy.fft import fft, fftfreq, rfft, rfftfreq
 
-FLOOR = np.log(1e-4)  # log-mel below this is inaudible beside the music; without a floor, silence would dominate the deviations
-STEADY = 0.1  # added to the deviation that the skewness is divided by: what hardly moves has no shape
+# log-mel below this is inaudible beside the music; without a floor, silence would
+# dominate the deviations
+FLOOR = np.log(1e-4)
+# added to the deviation that the skewness is divided by: what hardly moves has no shape
+STEADY = 0.1
 COARSE_BINS = 40  # ripples are taken of this many groups of neighbouring mel bins
 RATES_HZ = (0.5, 1, 2, 4, 8, 16, np.inf)  # edges of the bands of modulation over time
-SCALES = (1, 2, 4, 8, np.inf)  # edges of the bands of modulation over frequency, in periods per range; below 1 all bins move as one
+# edges of the bands of modulation over frequency, in periods per range; below 1 all
+# bins move as one
+SCALES = (1, 2, 4, 8, np.inf)
 N_RANGES = 3  # each half the mel axis, half overlapping
-N_RIPPLES = (2 * (len(SCALES) - 1) + 1) * (len(RATES_HZ) - 1) + len(SCALES) - 1  # of one range: both directions and none, and standing ripples
-RIPPLE_FLOOR = 0.01  # added to magnitudes before the logarithm: what modulates less is heard as steady
-BLOCK_WINDOWS = 128  # windows summarised at once: few enough for the cache of a core, however long the recording
+# of one range: both directions and none, and standing ripples
+N_RIPPLES = (2 * (len(SCALES) - 1) + 1) * (len(RATES_HZ) - 1) + len(SCALES) - 1
+# added to magnitudes before the logarithm: what modulates less is heard as steady
+RIPPLE_FLOOR = 0.01
+# windows summarised at once: few enough for the cache of a core, however
+# long the recording
+BLOCK_WINDOWS = 128
 
 
 def n_windows(n_frames, window, step):
@@ -51,7 +67,11 @@ def summarise(frames, window, step, frames_per_second):
     blocks = []
     for first in range(0, count, BLOCK_WINDOWS):
         last = min(first + BLOCK_WINDOWS, count)
-        blocks.append(summarise_block(frames[first * step : (last - 1) * step + window], window, step, frames_per_second))
+        blocks.append(
+            summarise_block(
+                frames[first * step : (last - 1) * step + window], window, step, frames_per_second
+            )
+        )
     return np.concatenate(blocks)
 
 
@@ -59,17 +79,25 @@ def summarise_block(frames, window, step, frames_per_second):
     """`summarise` for frames that hold whole windows, all at once."""
     starts = np.arange(0, len(frames) - window + 1, step)
     squares = frames * frames  # products, as NumPy's powers take forty times as long
-    mean, square, cube = (window_sums(power, starts, window) / window for power in (frames, squares, squares * frames))
+    mean, square, cube = (
+        window_sums(power, starts, window) / window for power in (frames, squares, squares * frames)
+    )
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
     third_moment = cube - mean * (3 * square - 2 * mean * mean)
     spread = deviation + STEADY
     flux = window_sums(np.abs(np.diff(frames, axis=0)), starts, window - 1) / max(window - 1, 1)
     ripples = ripple_spectrum(coarse_bins(frames), starts, window, frames_per_second)
-    return np.concatenate([mean, deviation, flux, third_moment / (spread * spread * spread), ripples], axis=1, dtype=np.float32)
+    return np.concatenate(
+        [mean, deviation, flux, third_moment / (spread * spread * spread), ripples],
+        axis=1,
+        dtype=np.float32,
+    )
 
 
 def window_sums(values, starts, length):
-    """Sums (n_windows, n) of `values` (n_frames, n) over `length` frames from each start, by differences of running sums."""
+    """Sums (n_windows, n) of `values` (n_frames, n) over `length` frames from each
+    start, by differences of running sums.
+    """
     running = np.zeros((len(values) + 1, values.shape[1]))
     np.cumsum(values, axis=0, dtype=np.float64, out=running[1:])
     return running[starts + length] - running[starts]
@@ -83,12 +111,16 @@ def coarse_bins(frames):
 
 
 def ripple_spectrum(bins, starts, window, frames_per_second):
-    """Log magnitudes (n_windows, N_RANGES * N_RIPPLES) of the two-dimensional Fourier transform of windows of `bins` (n_frames, n_bins).
+    """Log magnitudes (n_windows, N_RANGES * N_RIPPLES) of the two-dimensional Fourier
+    transform of windows of `bins` (n_frames, n_bins).
 
-    Of each range of bins, in this order: rates within scale below 1, then for each scale rates of ripples that sweep downwards and
-    upwards, and last the standing ripple of each scale, at rate 0. A ripple of amplitude 1 in all bins of a range reads as about 0.
+    Of each range of bins, in this order: rates within scale below 1, then for each
+    scale rates of ripples that sweep downwards and upwards, and last the standing
+    ripple of each scale, at rate 0. A ripple of amplitude 1 in all bins of a range
+    reads as about 0.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(bins, window, axis=0)[starts]  # (n_windows, n_bins, window)
+    # (n_windows, n_bins, window)
+    windows = np.lib.stride_tricks.sliding_window_view(bins, window, axis=0)[starts]
     over_time = rfft(windows, axis=-1, workers=1)
     size, hop = max(1, bins.shape[1] // 2), bins.shape[1] // 4
     taper = np.hanning(size + 2)[1:-1].astype(np.float32)
@@ -96,7 +128,8 @@ def ripple_spectrum(bins, starts, window, frames_per_second):
     parts = []
     for first in hop * np.arange(N_RANGES):
         part = over_time[:, first : first + size].copy()
-        part[..., 0] -= part[..., 0].mean(1, keepdims=True)  # else the level would stand for a ripple
+        # else the level would stand for a ripple
+        part[..., 0] -= part[..., 0].mean(1, keepdims=True)
         spectrum = fft(part * taper[:, None], axis=1, workers=1)
         power = (spectrum.real**2 + spectrum.imag**2) * np.float32(4 / (window * taper.sum()) ** 2)
         moving, standing = scales @ (power @ rates), scales @ power[..., 0, None]
@@ -105,10 +138,18 @@ def ripple_spectrum(bins, starts, window, frames_per_second):
 
 
 def ripple_bands(size, window, frames_per_second):
-    """What adds up the power of a transform (size, window // 2 + 1) by bands: (n_scales, size) and (window // 2 + 1, n_rates) of 0 and 1."""
+    """What adds up the power of a transform (size, window // 2 + 1) by bands:
+    (n_scales, size) and (window // 2 + 1, n_rates) of 0 and 1.
+    """
     slack = 1e-6  # so that a frequency at an edge falls on one side for good
     periods, hertz = fftfreq(size, 1 / size), rfftfreq(window, 1 / frames_per_second)
     sweeps = [direction * periods for direction in (1, -1)]
-    scales = [(sweep >= low - slack) & (sweep < high - slack) for low, high in pairwise(SCALES) for sweep in sweeps]
+    scales = [
+        (sweep >= low - slack) & (sweep < high - slack)
+        for low, high in pairwise(SCALES)
+        for sweep in sweeps
+    ]
     rates = [(hertz >= low - slack) & (hertz < high - slack) for low, high in pairwise(RATES_HZ)]
-    return np.array([np.abs(periods) < SCALES[0] - slack, *scales], np.float32), np.array(rates, np.float32).T
+    return np.array([np.abs(periods) < SCALES[0] - slack, *scales], np.float32), np.array(
+        rates, np.float32
+    ).T

@@ -1,11 +1,14 @@
-"""What song vectors answer: neighbours, sums and differences, ways from one song to another, playlists, hubs.
+"""What song vectors answer: neighbours, sums and differences, ways from one song to
+another, playlists, hubs.
 
 Conventions
 -----------
-`unit` is a float32 array (n_songs, dim) of rows of length 1, as `unit_vectors` makes it; similarity is the cosine,
-`unit @ unit.T`. A query or a position is a unit vector (dim,). Songs are given and returned as rows, integers into `unit`.
-Everything here is deterministic: equal scores are ordered by row.
+`unit` is a float32 array (n_songs, dim) of rows of length 1, as `unit_vectors` makes
+it; similarity is the cosine, `unit @ unit.T`. A query or a position is a unit vector
+(dim,). Songs are given and returned as rows, integers into `unit`. Everything here is
+deterministic: equal scores are ordered by row.
 """
+
 import dataclasses
 from dataclasses import dataclass
 
@@ -16,23 +19,33 @@ from sound_eval.errors import InputError
 BLOCK_BYTES = 64e6  # memory of one block of scores
 FIRST_LOOK = 256  # songs ranked at first; a list that needs more asks for GROWTH times as many
 GROWTH = 8
-DUPLICATE_SIMILARITY = 0.97  # two songs at least this similar count as one recording: a clip and its Ogg copy are, two pieces hardly ever
+# two songs at least this similar count as one recording: a clip and its Ogg copy are,
+# two pieces hardly ever
+DUPLICATE_SIMILARITY = 0.97
 PATH_CANDIDATES = 1000  # songs that a path chooses from
-STEP_POWER = 8  # of a step's angle: 1 asks for a short path whatever its steps, infinity for the smallest largest step
+# of a step's angle: 1 asks for a short path whatever its steps, infinity for the
+# smallest largest step
+STEP_POWER = 8
 
 
 def unit_vectors(vectors):
-    """Rows of (n, dim) or one vector (dim,) scaled to length 1, float32; a zero row stays zero. Raises InputError on nan and inf."""
+    """Rows of (n, dim) or one vector (dim,) scaled to length 1, float32;
+    a zero row stays zero. Raises InputError on nan and inf.
+    """
     vectors = np.asarray(vectors, np.float32)
     finite = np.isfinite(vectors).all(axis=-1)
     if not finite.all():
-        raise InputError(f"{np.sum(~finite)} of {finite.size} vectors hold nan or inf; did the training diverge?")
+        raise InputError(
+            f"{np.sum(~finite)} of {finite.size} vectors hold nan or inf; did the training diverge?"
+        )
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
 
 
 def combine(plus, minus=()):
-    """The unit vector of a sum of unit vectors `plus` less the unit vectors `minus`; raises InputError where nothing is left."""
+    """The unit vector of a sum of unit vectors `plus` less the unit vectors `minus`;
+    raises InputError where nothing is left.
+    """
     total = np.sum(plus, axis=0, dtype=np.float64) - np.sum(minus, axis=0, dtype=np.float64)
     if np.linalg.norm(total) < 1e-6:
         raise InputError("the sum is zero: what is added is taken away again")
@@ -40,7 +53,9 @@ def combine(plus, minus=()):
 
 
 def top(scores, count):
-    """Columns of the `count` highest values in each row of `scores` (n, m), best first: (n, min(count, m))."""
+    """Columns of the `count` highest values in each row of `scores` (n, m), best first:
+    (n, min(count, m)).
+    """
     if count < scores.shape[1]:
         columns = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
     else:
@@ -56,7 +71,9 @@ class Cosine:
         self.unit = unit
 
     def scores(self, queries):
-        """Scores (n_queries, n_songs) of unit vectors (n_queries, dim) with every song; higher is nearer."""
+        """Scores (n_queries, n_songs) of unit vectors (n_queries, dim) with every song;
+        higher is nearer.
+        """
         return queries @ self.unit.T
 
     def nearest(self, query, count):
@@ -65,12 +82,15 @@ class Cosine:
 
 
 class MutualProximity(Cosine):
-    """Exact search by mutual proximity: a song is near when each is among the nearest of the other, so no song is near to all.
+    """Exact search by mutual proximity: a song is near when each is among the nearest
+    of the other, so no song is near to all.
 
-    With independent normal similarities (Schnitzer, Flexer, Schedl & Widmer, JMLR 2012, section 3.2), s the similarity of x and y,
-    MP = Phi((s - mean_x) / std_x) Phi((s - mean_y) / std_y), with the mean and standard deviation over all songs. The score is
-    -log(1 - MP), which still tells near songs apart where MP itself rounds to 1. The mean similarity of x is x . m and the mean
-    square x' S x, with m the mean vector and S the mean outer product, so that no pair of songs needs to be looked at.
+    With independent normal similarities (Schnitzer, Flexer, Schedl & Widmer, JMLR 2012,
+    section 3.2), s the similarity of x and y, MP = Phi((s - mean_x) / std_x) Phi((s -
+    mean_y) / std_y), with the mean and standard deviation over all songs. The score is
+    -log(1 - MP), which still tells near songs apart where MP itself rounds to 1. The
+    mean similarity of x is x . m and the mean square x' S x, with m the mean vector and
+    S the mean outer product, so that no pair of songs needs to be looked at.
     """
 
     def __init__(self, unit):
@@ -80,7 +100,9 @@ class MutualProximity(Cosine):
         self.moments = self.similarity_moments(unit)
 
     def similarity_moments(self, queries):
-        """Mean and standard deviation (n_queries,) of the similarities of queries with all songs."""
+        """Mean and standard deviation (n_queries,) of the similarities of
+        queries with all songs.
+        """
         mean = queries @ self.mean_vector
         mean_square = np.einsum("qd,qd->q", queries @ self.mean_outer, queries)
         return mean, np.sqrt(np.maximum(mean_square - mean**2, 1e-12))
@@ -109,9 +131,11 @@ def ranked(search, query):
 
 
 def neighbours(search, count, apart=None, on_block=None):
-    """The `count` nearest songs of every song, itself left out: rows (n_songs, count), fewer columns where there are not as many.
+    """The `count` nearest songs of every song, itself left out: rows (n_songs, count),
+    fewer columns where there are not as many.
 
-    Songs of the same label in `apart` (n_songs,) are left out of each other's lists too. `on_block(n)` is called after n more songs.
+    Songs of the same label in `apart` (n_songs,) are left out of each other's lists
+    too. `on_block(n)` is called after n more songs.
     """
     unit = search.unit
     apart = np.arange(len(unit)) if apart is None else np.unique(apart, return_inverse=True)[1]
@@ -130,12 +154,16 @@ def neighbours(search, count, apart=None, on_block=None):
 
 @dataclass(frozen=True)
 class Rules:
-    """Which songs may stand in a list beside each other: the `allowed`, at most `max_per` of one group, no duplicates."""
+    """Which songs may stand in a list beside each other:
+    the `allowed`, at most `max_per` of one group, no duplicates.
+    """
 
     allowed: np.ndarray = None  # (n_songs,) boolean; None allows all
     groups: np.ndarray = None  # (n_songs,) labels; songs of the label '' are in no group
     max_per: int = None
-    drop_duplicates: bool = False  # leave out what is DUPLICATE_SIMILARITY or more similar to a song listed or asked for
+    # leave out what is DUPLICATE_SIMILARITY or more similar to a song
+    # listed or asked for
+    drop_duplicates: bool = False
 
 
 class Selection:
@@ -146,12 +174,16 @@ class Selection:
         self.used, self.vectors, self.per_group = set(), [], {}
 
     def leave_out(self, row, vector):
-        """A song not to be listed, and with `drop_duplicates` neither are its copies; `row` None stands for a song from outside."""
+        """A song not to be listed, and with `drop_duplicates` neither are its copies;
+        `row` None stands for a song from outside.
+        """
         self.used.add(row)
         self.vectors.append(vector)
 
     def enter(self, row, vector):
-        """A song that is in the list, whatever the rules say of it, and counts from now on; `row` may be None."""
+        """A song that is in the list, whatever the rules say of it, and counts from now
+        on; `row` may be None.
+        """
         self.leave_out(row, vector)
         if row is not None and self.rules.max_per:
             group = self.rules.groups[row]
@@ -162,9 +194,17 @@ class Selection:
         rules = self.rules
         if row in self.used or (rules.allowed is not None and not rules.allowed[row]):
             return False
-        if rules.max_per and rules.groups[row] != "" and self.per_group.get(rules.groups[row], 0) >= rules.max_per:
+        if (
+            rules.max_per
+            and rules.groups[row] != ""
+            and self.per_group.get(rules.groups[row], 0) >= rules.max_per
+        ):
             return False
-        return not (rules.drop_duplicates and self.vectors and np.max(np.stack(self.vectors) @ self.unit[row]) >= DUPLICATE_SIMILARITY)
+        return not (
+            rules.drop_duplicates
+            and self.vectors
+            and np.max(np.stack(self.vectors) @ self.unit[row]) >= DUPLICATE_SIMILARITY
+        )
 
     def take(self, row):
         """Whether `row` enters the list; if so, it counts from now on."""
@@ -186,10 +226,12 @@ def first(rows, count, selection):
 
 
 def playlist(search, position, selection, drift, wanted):
-    """Rows of a list that wanders off: the nearest song not used yet, again and again, while `wanted(rows)` holds.
+    """Rows of a list that wanders off: the nearest song not used yet, again and again,
+    while `wanted(rows)` holds.
 
-    After each song the position, a unit vector (dim,), moves the part `drift` of the way to it: at 0 all songs lie around the
-    first position, at 1 each is the nearest of the one before.
+    After each song the position, a unit vector (dim,), moves the part `drift` of the
+    way to it: at 0 all songs lie around the first position, at 1 each is the nearest
+    of the one before.
     """
     rows = []
     while wanted(rows):
@@ -202,9 +244,11 @@ def playlist(search, position, selection, drift, wanted):
 
 
 def walk(search, ends, steps, rules):
-    """Rows of the `steps` - 1 songs of a path between two `ends`, each a pair (row or None, unit vector), that the rules admit.
+    """Rows of the `steps` - 1 songs of a path between two `ends`, each a pair (row or
+    None, unit vector), that the rules admit.
 
-    Where a group has more songs on the path than it may, those past its share are taken away and a new path is looked for.
+    Where a group has more songs on the path than it may, those past its share are taken
+    away and a new path is looked for.
     """
     (_, start), (_, end) = ends
     pool = Selection(search.unit, dataclasses.replace(rules, max_per=None))
@@ -223,7 +267,9 @@ def walk(search, ends, steps, rules):
 
 
 def path_candidates(search, start, end, steps, selection):
-    """Rows of songs near the straight line between two unit vectors, about PATH_CANDIDATES, equally many for each step."""
+    """Rows of songs near the straight line between two unit vectors, about
+    PATH_CANDIDATES, equally many for each step.
+    """
     rows = []
     for part in np.arange(1, steps) / steps:
         point = unit_vectors((1 - part) * start + part * end)
@@ -232,17 +278,26 @@ def path_candidates(search, start, end, steps, selection):
 
 
 def path(unit, start, end, candidates, steps):
-    """Rows of the `steps` - 1 songs on a walk from one unit vector to another, in steps that are small and even.
+    """Rows of the `steps` - 1 songs on a walk from one unit vector to another, in steps
+    that are small and even.
 
-    Of all walks through `candidates` that come nearer to the end and farther from the start with each song (in the difference of
-    the two angles), it is the one with the least sum of angle**STEP_POWER over its steps, found by dynamic programming. Since
-    every song lies farther on than the one before, none occurs twice. Raises InputError where there are too few candidates.
+    Of all walks through `candidates` that come nearer to the end and farther from the
+    start with each song (in the difference of the two angles), it is the one with the
+    least sum of angle**STEP_POWER over its steps, found by dynamic programming. Since
+    every song lies farther on than the one before, none occurs twice. Raises InputError
+    where there are too few candidates.
     """
     if len(candidates) < steps - 1:
-        raise InputError(f"{steps} steps need {steps - 1} songs in between; only {len(candidates)} are left to choose from")
+        raise InputError(
+            f"{steps} steps need {steps - 1} songs in between; "
+            f"only {len(candidates)} are left to choose from"
+        )
     if steps == 1:
         return []
-    from_start, to_end = angles(unit[candidates], start[None])[:, 0], angles(unit[candidates], end[None])[:, 0]
+    from_start, to_end = (
+        angles(unit[candidates], start[None])[:, 0],
+        angles(unit[candidates], end[None])[:, 0],
+    )
     order = np.lexsort((candidates, from_start - to_end))
     candidates, from_start, to_end = candidates[order], from_start[order], to_end[order]
     step_cost = angles(unit[candidates], unit[candidates]) ** STEP_POWER
@@ -264,23 +319,31 @@ def angles(a, b):
 
 
 def hubness(found):
-    """How unevenly songs occur in the neighbour lists `found` (n_songs, count), as `neighbours` returns them.
+    """How unevenly songs occur in the neighbour lists `found` (n_songs, count), as
+    `neighbours` returns them.
 
     occurrences   (n_songs,) in how many lists each song stands
-    skewness      of the occurrences (Radovanovic, Nanopoulos & Ivanovic, JMLR 2010); 0 where hubs and loners balance
+    skewness      of the occurrences (Radovanovic, Nanopoulos & Ivanovic, JMLR 2010); 0 where hubs
+                  and loners balance
     never         share of the songs that stand in no list
     """
     occurrences = np.bincount(found.ravel(), minlength=len(found))
     deviation = occurrences - occurrences.mean()
     skewness = np.mean(deviation**3) / max(np.mean(deviation**2), 1e-12) ** 1.5
-    return {"occurrences": occurrences, "skewness": float(skewness), "never": float(np.mean(occurrences == 0))}
+    return {
+        "occurrences": occurrences,
+        "skewness": float(skewness),
+        "never": float(np.mean(occurrences == 0)),
+    }
 
 
 def intrinsic_dimension(unit, found):
-    """The number of dimensions that songs spread over locally, from the distances to their nearest neighbours `found` (n_songs, count).
+    """The number of dimensions that songs spread over locally, from the distances to
+    their nearest neighbours `found` (n_songs, count).
 
-    The maximum likelihood estimate of Levina & Bickel (2004), averaged over songs as MacKay & Ghahramani (2005) correct it:
-    1 / mean(log(T_k / T_j)), T_j the distance to neighbour j < k. Songs with a copy at distance 0 are left out.
+    The maximum likelihood estimate of Levina & Bickel (2004), averaged over songs as
+    MacKay & Ghahramani (2005) correct it: 1 / mean(log(T_k / T_j)), T_j the distance to
+    neighbour j < k. Songs with a copy at distance 0 are left out.
     NaN where the lists are too short or no distances differ.
     """
     similarity = np.einsum("nkd,nd->nk", unit[found], unit)

@@ -1,8 +1,10 @@
-"""Songs as people name them: by path, by part of it, or by row; and lengths of time as they write them.
+"""Songs as people name them: by path, by part of it, or by row; and lengths of time as
+they write them.
 
-A song's name is its audio path relative to the audio folder (`000/000002.mp3`), with forward slashes; its row is its line in
-the music list, from 0.
+A song's name is its audio path relative to the audio folder (`000/000002.mp3`), with
+forward slashes; its row is its line in the music list, from 0.
 """
+
 import heapq
 import re
 from pathlib import PurePosixPath
@@ -18,9 +20,10 @@ UNIT_SECONDS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 def find_song(text, names):
     """The row of the song that `text` names, of the audio names `names`.
 
-    Tried in this order: the path; the path in another Unicode form or with other slashes; the row, a number without leading
-    zeros; the file name with or without its suffix, where one song has it; a part of the path, in any case, that fits one
-    song. Raises InputError with the candidates, or the nearest names.
+    Tried in this order: the path; the path in another Unicode form or with other
+    slashes; the row, a number without leading zeros; the file name with or without its
+    suffix, where one song has it; a part of the path, in any case, that fits one song.
+    Raises InputError with the candidates, or the nearest names.
     """
     path = audio_name(str(PurePosixPath(text)))
     same = fitting(path, names)
@@ -33,16 +36,28 @@ def find_song(text, names):
         return fits[0]
     if fits:
         candidates = shown(told_apart([names[row] for row in fits]))
-        raise InputError(f"{text!r} fits {len(fits)} songs: {', '.join(candidates)}; give more of the path, or the row")
+        raise InputError(
+            f"{text!r} fits {len(fits)} songs: {', '.join(candidates)}; "
+            "give more of the path, or the row"
+        )
     spelled, *nearest = told_apart([text, *nearest_names(text, names)])
-    raise InputError(f"no song and no audio file is named {repr(text) if spelled == text else spelled}; the nearest names are {', '.join(nearest)}")
+    raise InputError(
+        f"no song and no audio file is named {repr(text) if spelled == text else spelled}; "
+        f"the nearest names are {', '.join(nearest)}"
+    )
 
 
 def rows_with(part, names):
-    """The rows of the songs with `part` in their path, in any case; where it is the whole name of files, theirs alone."""
+    """The rows of the songs with `part` in their path, in any case;
+    where it is the whole name of files, theirs alone.
+    """
     keys = [name_key(name).casefold() for name in names]
     fits = [row for row, key in enumerate(keys) if part in key]
-    whole = [row for row in fits if part in (PurePosixPath(keys[row]).name, PurePosixPath(keys[row]).stem)]
+    whole = [
+        row
+        for row in fits
+        if part in (PurePosixPath(keys[row]).name, PurePosixPath(keys[row]).stem)
+    ]
     return whole or fits
 
 
@@ -79,6 +94,8 @@ def trigrams(text):
 def seconds_from_text(text):
     """Seconds in `60min`, `1h30min`, `90s`; raises InputError on anything else."""
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", text.strip().lower())
-    if not parts or "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", text.lower()):
+    if not parts or "".join(number + unit for number, unit in parts) != re.sub(
+        r"\s", "", text.lower()
+    ):
         raise InputError(f"length {text!r}: expected something like 60min, 1h30min or 90s")
     return sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts)

@@ -1,9 +1,12 @@
-"""Songs and their labels: the one join of a music list with a metadata CSV, used by every downstream script.
+"""Songs and their labels: the one join of a music list with a metadata CSV, used by
+every downstream script.
 
-The CSV has a `filename` column, relative to the audio folder (`000/000002.mp3`), and any further columns; all values are
-read as text, and a value that is missing is the empty string. Labels are in Unicode's form NFC, so that one artist is one
-label; file names stay as they are, and meet the songs' names as `names.name_key` compares them.
+The CSV has a `filename` column, relative to the audio folder (`000/000002.mp3`), and
+any further columns; all values are read as text, and a value that is missing is the
+empty string. Labels are in Unicode's form NFC, so that one artist is one label; file
+names stay as they are, and meet the songs' names as `names.name_key` compares them.
 """
+
 import os
 import unicodedata
 from collections import Counter
@@ -31,27 +34,46 @@ class JoinReport:
     without_row: int  # songs that the CSV does not name
     without_song: int  # rows of the CSV that name no song of the list
     duplicates: int  # rows of the CSV that name a song named before; the first row counts
-    ambiguous: list = field(default_factory=list)  # songs whose names differ in nothing that the CSV tells
+    # songs whose names differ in nothing that the CSV tells
+    ambiguous: list = field(default_factory=list)
     hint: str = ""  # what songs without a row and rows without a song have in common
 
     def print_warnings(self, source):
         """One line on stderr for each kind of misfit."""
         if self.without_row:
-            warn(f"{source}: {self.without_row} of {self.n_songs} songs have no row; they are without labels{self.hint}")
+            warn(
+                f"{source}: {self.without_row} of {self.n_songs} songs have no row; "
+                f"they are without labels{self.hint}"
+            )
         if self.ambiguous:
             spelled = ", ".join(map(ascii, self.ambiguous[:2]))
-            warn(f"{source}: {len(self.ambiguous)} songs have names that look alike, and no row is exactly theirs: {spelled}")
+            warn(
+                f"{source}: {len(self.ambiguous)} songs have names that look alike, "
+                f"and no row is exactly theirs: {spelled}"
+            )
         if self.without_song:
-            warn(f"{source}: {self.without_song} rows name no song of the music list; they are left out")
+            warn(
+                f"{source}: {self.without_song} rows name no song of the music list; "
+                "they are left out"
+            )
         if self.duplicates:
-            warn(f"{source}: {self.duplicates} rows name a song for the second time; the first row counts")
+            warn(
+                f"{source}: {self.duplicates} rows name a song for the second time; "
+                "the first row counts"
+            )
 
 
 def read_metadata(path):
-    """The CSV as a DataFrame of text, with a `filename` column. Raises InputError that names the file and what is wrong."""
+    """The CSV as a DataFrame of text, with a `filename` column.
+
+    Raises InputError that names the file and what is wrong.
+    """
     columns = read_csv(path, FILENAME)
     names = filename_column(columns, path)
-    values = {name: column if name == names else [*map(composed, column)] for name, column in columns.items()}
+    values = {
+        name: column if name == names else [*map(composed, column)]
+        for name, column in columns.items()
+    }
     return pd.DataFrame(values, dtype=str).rename(columns={names: FILENAME})
 
 
@@ -69,15 +91,19 @@ def filename_column(columns, path):
         raise InputError(f"{path}: which column is `{FILENAME}`? There are {', '.join(found)}")
     if not found:
         more = ", ..." if len(columns) > NAMED else ""
-        raise InputError(f"{path}: no column `{FILENAME}`; found {', '.join([*columns][:NAMED])}{more}")
+        raise InputError(
+            f"{path}: no column `{FILENAME}`; found {', '.join([*columns][:NAMED])}{more}"
+        )
     return found[0]
 
 
 def join(names, table):
     """Rows of `table` in the order of `names`: a DataFrame with n_songs rows, and a JoinReport.
 
-    `names` are lines of a music list (with or without `.npy`). The `filename` column of the result holds the audio names.
-    A song gets the first row that names it exactly, else the first that means it. Raises InputError where no song has a row.
+    `names` are lines of a music list (with or without `.npy`). The `filename` column of
+    the result holds the audio names.
+    A song gets the first row that names it exactly, else the first that means it.
+    Raises InputError where no song has a row.
     """
     songs, rows = [audio_name(name) for name in names], table[FILENAME].tolist()
     found, ambiguous = rows_of(songs, rows)
@@ -89,20 +115,34 @@ def join(names, table):
         n_songs=len(songs),
         without_row=without_row,
         without_song=len(strangers),
-        duplicates=len(rows) - len(strangers) - len(set(found[found >= 0])) - undecided(rows, ambiguous),
+        duplicates=len(rows)
+        - len(strangers)
+        - len(set(found[found >= 0]))
+        - undecided(rows, ambiguous),
         ambiguous=ambiguous,
         hint=misfit(MISFITS if without_row < len(songs) else WHOLLY, lonely, strangers),
     )
     if without_row == len(songs):
         row = f"rows like {rows[0]!r}" if rows else "the CSV has no rows"
-        raise InputError(f"none of the {len(songs)} songs has a row; songs are named like {songs[0]!r}, {row}{report.hint}")
-    joined = table.drop(columns=FILENAME).reset_index(drop=True).reindex(found).fillna("").reset_index(drop=True)
+        raise InputError(
+            f"none of the {len(songs)} songs has a row; songs are named like {songs[0]!r}, "
+            f"{row}{report.hint}"
+        )
+    joined = (
+        table.drop(columns=FILENAME)
+        .reset_index(drop=True)
+        .reindex(found)
+        .fillna("")
+        .reset_index(drop=True)
+    )
     joined.insert(0, FILENAME, songs)
     return joined, report
 
 
 def rows_of(songs, rows):
-    """The row (n_songs,) of each song, -1 where it has none; and the songs that a row means, but not only them."""
+    """The row (n_songs,) of each song, -1 where it has none;
+    and the songs that a row means, but not only them.
+    """
     exact = {}
     for place, name in enumerate(rows):
         exact.setdefault(name, place)
@@ -148,12 +188,20 @@ MISFITS = (  # what is compared, and what differs where that is the same
 WHOLLY = (  # the same where not one song has a row
     *MISFITS,
     (without_suffix, "; {song!r} and {row!r} differ in the suffix alone"),
-    (without_folder, "; {song!r} and {row!r} differ in their folders: the names have to begin at the audio folder"),
+    (
+        without_folder,
+        (
+            "; {song!r} and {row!r} differ in their folders: "
+            "the names have to begin at the audio folder"
+        ),
+    ),
 )
 
 
 def misfit(kinds, songs, rows):
-    """What a song without a row and a row without a song agree in, as the end of a message; '' if there is nothing."""
+    """What a song without a row and a row without a song agree in, as the end of a
+    message; '' if there is nothing.
+    """
     for same, why in kinds:
         by_key = {same(name): name for name in reversed(rows)}
         for song in songs:
@@ -163,7 +211,10 @@ def misfit(kinds, songs, rows):
 
 
 def read_joined(names, path):
-    """Read a CSV and join it with a music list, printing what does not fit. Returns a DataFrame with n_songs rows."""
+    """Read a CSV and join it with a music list, printing what does not fit.
+
+    Returns a DataFrame with n_songs rows.
+    """
     try:
         table, report = join(names, read_metadata(path))
     except InputError as error:
@@ -174,7 +225,9 @@ def read_joined(names, path):
 
 
 def labels_from_folders(names):
-    """Labels for songs without a CSV: the column `folder` is the top folder of each song, '' for songs outside any."""
+    """Labels for songs without a CSV:
+    the column `folder` is the top folder of each song, '' for songs outside any.
+    """
     songs = [audio_name(name) for name in names]
     return pd.DataFrame({FILENAME: songs, FOLDER: [folder_of(song) for song in songs]})
 
@@ -185,9 +238,15 @@ def folder_of(song):
 
 
 def column(table, name, source):
-    """The values of a label column, without blanks around; raises InputError that names the columns there are."""
+    """The values of a label column, without blanks around;
+    raises InputError that names the columns there are.
+    """
     if name not in table.columns:
         same = [other for other in table.columns if other.casefold() == name.strip().casefold()]
-        hint = f"did you mean {same[0]!r}?" if same else f"it has {', '.join(c for c in table.columns if c != FILENAME) or 'no labels'}"
+        hint = (
+            f"did you mean {same[0]!r}?"
+            if same
+            else f"it has {', '.join(c for c in table.columns if c != FILENAME) or 'no labels'}"
+        )
         raise InputError(f"{source}: no column {name!r}; {hint}")
     return np.array([value.strip() for value in table[name]], dtype=object)

@@ -1,10 +1,15 @@
-"""The songs of a run as one searches them: names, unit vectors and labels side by side, and songs found as a person names them.
+"""The songs of a run as one searches them: names, unit vectors and labels side by side,
+and songs found as a person names them.
 
-Row i of `names`, `vectors` and `unit` (n_songs, dim) and the labels belong to one song, line i of the music list.
-A file of song vectors, `songs.npy`, has music_list.txt beside it, and `songs.npy.json` with its `kind` (of inference.KINDS), the digest of the
-`networks` that made it: only by the same networks, and as the same kind, does a file from outside get a vector that compares with them;
-and digests of the `vectors` and of the `songs` in the list, which several files of the folder may share.
+Row i of `names`, `vectors` and `unit` (n_songs, dim) and the labels belong to one song,
+line i of the music list.
+A file of song vectors, `songs.npy`, has music_list.txt beside it, and `songs.npy.json`
+with its `kind` (of inference.KINDS), the digest of the `networks` that made it: only by
+the same networks, and as the same kind, does a file from outside get a vector that
+compares with them; and digests of the `vectors` and of the `songs` in the list, which
+several files of the folder may share.
 """
+
 import hashlib
 import json
 import os
@@ -18,7 +23,14 @@ import numpy as np
 from sound_eval.errors import InputError, one_line
 from sound_eval.files.names import fitting, on_disk, text_key
 from sound_eval.files.outputs import check_output, lines_of_kind, write_output
-from sound_eval.files.trees import audio_name, load_array, music_list_text, read_music_list, read_text, write_array
+from sound_eval.files.trees import (
+    audio_name,
+    load_array,
+    music_list_text,
+    read_music_list,
+    read_text,
+    write_array,
+)
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.search.vectors import Rules, unit_vectors
 from sound_eval.songs.finding import find_song
@@ -41,7 +53,11 @@ class Query(NamedTuple):
 
 
 class Library:
-    """A run folder's songs. `song_vectors` names a file to use in place of the run's last vectors, with music_list.txt beside it."""
+    """A run folder's songs.
+
+    `song_vectors` names a file to use in place of the run's last vectors, with
+    music_list.txt beside it.
+    """
 
     def __init__(self, run_dir, song_vectors=None, metadata=None, audio_dir=None):
         self.run, self.metadata, self.audio_dir = RunFolder(run_dir).snapshot(), metadata, audio_dir
@@ -62,30 +78,47 @@ class Library:
         """The labels, a DataFrame with n_songs rows; without a CSV the one label `folder`."""
         from sound_eval.songs.labels import labels_from_folders, read_joined
 
-        return read_joined(self.names, self.metadata) if self.metadata else labels_from_folders(self.names)
+        return (
+            read_joined(self.names, self.metadata)
+            if self.metadata
+            else labels_from_folders(self.names)
+        )
 
     def labels(self, name):
         """One label column (n_songs,); raises InputError that names the columns there are."""
         from sound_eval.songs.labels import column
 
-        return column(self.table, name, self.metadata or "labels made from folders, as no --metadata is given")
+        return column(
+            self.table, name, self.metadata or "labels made from folders, as no --metadata is given"
+        )
 
     def labels_of(self, row):
-        """The labels of one song as a dict; empty where no CSV is given, and for audio from outside (`row` None)."""
-        return {} if row is None or not self.metadata else self.table.drop(columns="filename").iloc[row].to_dict()
+        """The labels of one song as a dict;
+        empty where no CSV is given, and for audio from outside (`row` None).
+        """
+        return (
+            {}
+            if row is None or not self.metadata
+            else self.table.drop(columns="filename").iloc[row].to_dict()
+        )
 
     def entry(self, row, name, similarity):
         """A line of a list, with the song's labels."""
-        return Entry(row, name, None if similarity is None else float(similarity), self.labels_of(row))
+        return Entry(
+            row, name, None if similarity is None else float(similarity), self.labels_of(row)
+        )
 
     def audio_path(self, entry):
         """Where the audio of an entry lies."""
         return Path(entry.name) if entry.row is None else on_disk(self.audio_dir, entry.name)
 
     def query(self, text):
-        """The song that `text` names: a song of the run, or an audio file, whose vector is then inferred."""
+        """The song that `text` names: a song of the run, or an audio file, whose vector
+        is then inferred.
+        """
         if text not in self.names:
-            text = os.path.expanduser(text)  # behind a sign, as in +~/song.mp3, the shell leaves it to us
+            # behind a sign, as in +~/song.mp3, the shell leaves it to us
+            text = os.path.expanduser(text)
         inside = self.inside_audio_dir(text)
         if inside is None and text not in self.names and os.path.isfile(text):
             return Query(None, text, self.infer(text))
@@ -93,7 +126,10 @@ class Library:
         return self.song(row)
 
     def infer(self, path):
-        """The unit vector (dim,) of an audio file that the run need not have seen. Raises InputError where it cannot be decoded."""
+        """The unit vector (dim,) of an audio file that the run need not have seen.
+
+        Raises InputError where it cannot be decoded.
+        """
         return unit_vectors(document_vectors(self.run, [path], self.song_vectors, self.made)[0])
 
     def song(self, row):
@@ -101,42 +137,63 @@ class Library:
         return Query(row, self.names[row], self.unit[row])
 
     def inside_audio_dir(self, text):
-        """The name of the song whose audio file is at the path `text`, None where it is no file of a song."""
+        """The name of the song whose audio file is at the path `text`, None where it is
+        no file of a song.
+        """
         if self.audio_dir is None or not os.path.isfile(text):
             return None
         path, root = Path(text).resolve(), Path(self.audio_dir).resolve()
-        same = fitting(path.relative_to(root).as_posix(), self.names) if path.is_relative_to(root) else []
+        same = (
+            fitting(path.relative_to(root).as_posix(), self.names)
+            if path.is_relative_to(root)
+            else []
+        )
         return self.names[same[0]] if len(same) == 1 else None
 
     def rules(self, where=(), column=None, max_per=None, drop_duplicates=False):
-        """Rules for lists: `where` are texts `COLUMN=VALUE`, and `max_per` songs may have one value of `column`."""
+        """Rules for lists: `where` are texts `COLUMN=VALUE`, and `max_per` songs may
+        have one value of `column`.
+        """
         allowed = np.ones(len(self.names), bool)
         for condition in where:
             allowed &= self.fitting(condition)
         return Rules(allowed, self.labels(column) if column else None, max_per, drop_duplicates)
 
     def fitting(self, condition):
-        """Which songs (n_songs,) have the label that `COLUMN=VALUE` asks for; raises InputError where none has."""
+        """Which songs (n_songs,) have the label that `COLUMN=VALUE` asks for;
+        raises InputError where none has.
+        """
         column, sign, value = condition.partition("=")
         if not sign:
             raise InputError(f"--where {condition!r}: expected COLUMN=VALUE")
         labels, value = self.labels(column), text_key(value)
         if value not in labels:
-            spelled = [label for label in sorted(set(labels)) if label.casefold() == value.casefold()]
+            spelled = [
+                label for label in sorted(set(labels)) if label.casefold() == value.casefold()
+            ]
             known = spelled or sorted(set(labels) - {""})
             more = " ..." if len(known) > VALUES_SHOWN else ""
-            raise InputError(f"no song has {column}={value}; {column} is one of {', '.join(known[:VALUES_SHOWN])}{more}")
+            raise InputError(
+                f"no song has {column}={value}; "
+                f"{column} is one of {', '.join(known[:VALUES_SHOWN])}{more}"
+            )
         return labels == value
 
 
 def read_song_vectors(path):
-    """Names and vectors (n_songs, dim) of a `.npy` file with music_list.txt beside it, and what `songs.npy.json` says of them.
+    """Names and vectors (n_songs, dim) of a `.npy` file with music_list.txt beside it,
+    and what `songs.npy.json` says of them.
 
-    The last is an empty dict where there is no such file. Raises InputError where the three do not fit each other; while
-    calc_all_vecs.py is writing them it waits a little.
+    The last is an empty dict where there is no such file. Raises InputError
+    where the three do not fit each other; while calc_all_vecs.py is writing them
+    it waits a little.
     """
     for _ in range(TRIES):
-        vectors, names, made = load_array(path), read_music_list(path.with_name(LIST_NAME)), description(path)
+        vectors, names, made = (
+            load_array(path),
+            read_music_list(path.with_name(LIST_NAME)),
+            description(path),
+        )
         problem = misfit(path, vectors, names, made)
         if not problem:
             return names, vectors, made
@@ -145,15 +202,21 @@ def read_song_vectors(path):
 
 
 def description(path):
-    """What the file beside the song vectors at `path` says of them, as a dict; empty where there is none."""
+    """What the file beside the song vectors at `path` says of them, as a dict;
+    empty where there is none.
+    """
     try:
         made = json.loads(read_text(described_in(path), MOST_DESCRIPTION_BYTES))
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{described_in(path)}: not readable ({one_line(error)}); {REMEDY}") from error
+        raise InputError(
+            f"{described_in(path)}: not readable ({one_line(error)}); {REMEDY}"
+        ) from error
     if not isinstance(made, dict):
-        raise InputError(f"{described_in(path)}: expected an object with `kind` and `networks`; {REMEDY}")
+        raise InputError(
+            f"{described_in(path)}: expected an object with `kind` and `networks`; {REMEDY}"
+        )
     return made
 
 
@@ -163,7 +226,10 @@ def described_in(path):
 
 
 def misfit(path, vectors, names, made):
-    """What does not fit between song vectors, music list and description, or ''. A former version noted no digests."""
+    """What does not fit between song vectors, music list and description, or ''.
+
+    A former version noted no digests.
+    """
     if vectors.ndim != 2 or len(vectors) != len(names):
         return f"shape {vectors.shape} does not fit the {len(names)} songs of {LIST_NAME} beside it"
     if made.get("songs", digest_of_names(names)) != digest_of_names(names):
@@ -186,8 +252,8 @@ def digest_of_vectors(vectors):
 def check_song_vectors(path, names=None):
     """Raise InputError where saving song vectors at `path` would replace what is not theirs.
 
-    With the `names` of the songs also where another file of song vectors there belongs to the same music list and
-    these are other songs.
+    With the `names` of the songs also where another file of song vectors there belongs
+    to the same music list and these are other songs.
     """
     check_output(path, KIND)
     check_output(described_in(path), KIND)
@@ -196,7 +262,10 @@ def check_song_vectors(path, names=None):
         return
     check_output(music_list, KIND)
     if others := others_beside(path):
-        raise InputError(f"{path}: {music_list} holds other songs and belongs to {others[0]} as well; give another folder")
+        raise InputError(
+            f"{path}: {music_list} holds other songs and belongs to {others[0]} as well; "
+            "give another folder"
+        )
 
 
 def same_songs(music_list, names):
@@ -216,7 +285,8 @@ def others_beside(path):
 
 
 def save_song_vectors(path, names, vectors, kind, networks):
-    """Write vectors (n_songs, dim) with what belongs beside them, last what says how they were made and of which songs.
+    """Write vectors (n_songs, dim) with what belongs beside them, last what says how
+    they were made and of which songs.
 
     Raises InputError as `check_song_vectors`.
     """
@@ -228,38 +298,57 @@ def save_song_vectors(path, names, vectors, kind, networks):
     if not (music_list.exists() and same_songs(music_list, names)):
         with write_output(music_list, KIND) as file:
             file.write(music_list_text(names).encode())
-    made = {"kind": kind, "networks": networks.digest(), "songs": digest_of_names(names), "vectors": digest_of_vectors(vectors)}
+    made = {
+        "kind": kind,
+        "networks": networks.digest(),
+        "songs": digest_of_names(names),
+        "vectors": digest_of_vectors(vectors),
+    }
     with write_output(described_in(path), KIND) as file:
         file.write(f"{json.dumps(made)}\n".encode())
 
 
 def kind_of(path, made, run, networks):
-    """The kind of the song vectors at `path`, of which `made` tells. Raises InputError where it is not known, or where
-    other networks than those of the Snapshot `run` made them."""
+    """The kind of the song vectors at `path`, of which `made` tells. Raises
+    InputError where it is not known, or where other networks than those of the
+    Snapshot `run` made them.
+    """
     from sound_eval.model.inference import KINDS
 
     if path.resolve() == run.vectors_path.resolve():
         return "sum"
-    remedy = "make it anew with calc_all_vecs.py --song-vectors, or ask for songs of its music_list.txt"
+    remedy = (
+        "make it anew with calc_all_vecs.py --song-vectors, or ask for songs of its music_list.txt"
+    )
     if made.get("kind") not in KINDS:
-        raise InputError(f"{path}: no {path.name}.json beside it tells what vectors these are, and so what to compare an audio file by; {remedy}")
+        raise InputError(
+            f"{path}: no {path.name}.json beside it tells what vectors these are, "
+            f"and so what to compare an audio file by; {remedy}"
+        )
     if made.get("networks") != networks.digest():
-        raise InputError(f"{path}: made by other networks than those that {run.path} has now, so an audio file cannot be compared; {remedy}")
+        raise InputError(
+            f"{path}: made by other networks than those that {run.path} has now, "
+            f"so an audio file cannot be compared; {remedy}"
+        )
     return made["kind"]
 
 
 def document_vectors(run, paths, song_vectors=None, made=None):
-    """Vectors (n, dim) of audio files, inferred with the networks of a run's Snapshot, such as compare with the run's own or
-    with those of `song_vectors`, of which `made` tells.
+    """Vectors (n, dim) of audio files, inferred with the networks of a run's
+    Snapshot, such as compare with the run's own or with those of `song_vectors`, of
+    which `made` tells.
 
-    Raises InputError where a file cannot be decoded, the run folder has no weights, or nothing compares with `song_vectors`.
+    Raises InputError where a file cannot be decoded, the run folder has no weights, or
+    nothing compares with `song_vectors`.
     """
     from sound_eval.model import inference
     from sound_eval.model.corpus import read_weights
 
     config, networks = run.config, inference.networks_from(read_weights(run))
     kind = kind_of(song_vectors, made or {}, run, networks) if song_vectors else "sum"
-    return inference.vectors_of_kind(kind, networks, [inputs_of_file(path, config) for path in paths], config)
+    return inference.vectors_of_kind(
+        kind, networks, [inputs_of_file(path, config) for path in paths], config
+    )
 
 
 def inputs_of_file(path, config):

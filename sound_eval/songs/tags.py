@@ -1,14 +1,19 @@
-"""Labels from the tags in audio files: title, artist, album, genres and year, whatever the format calls them.
+"""Labels from the tags in audio files: title, artist, album, genres and year, whatever
+the format calls them.
 
 Conventions
 -----------
-`read_tags` gives a dict with every key of `FIELDS`: text, '' where the file says nothing, and for `genres` a list of texts as
-they stand in the file. A label is one value, so `genre` is the first genre and `genres` are all, joined by `; `; what counts as
-several says `split_genres`. Several artists are joined by commas. Texts are in Unicode's form NFC, on one line.
+`read_tags` gives a dict with every key of `FIELDS`: text, '' where the file says
+nothing, and for `genres` a list of texts as they stand in the file. A label is one
+value, so `genre` is the first genre and `genres` are all, joined by `; `; what counts
+as several says `split_genres`. Several artists are joined by commas. Texts are in
+Unicode's form NFC, on one line.
 
-Mutagen reads most formats; libsndfile the chunks of WAV and AIFF that it does not; ffprobe what both do not know (Matroska,
-trackers, ...). A field that the first leaves empty is taken from the next.
+Mutagen reads most formats; libsndfile the chunks of WAV and AIFF that it does not;
+ffprobe what both do not know (Matroska, trackers, ...). A field that the first leaves
+empty is taken from the next.
 """
+
 import datetime
 import json
 import re
@@ -21,30 +26,57 @@ from sound_eval.errors import InputError
 FIELDS = ("title", "artist", "album_artist", "album", "genres", "year")
 SEVERAL = "; "  # between the genres of a song
 
-# What the fields are called in ID3 (MP3, AIFF, WAV, DSF, TTA), MP4, Vorbis comments (FLAC, Ogg, Opus), APEv2, ASF (WMA) and
-# Matroska; in lower case, the likeliest first. What people add to ID3 and MP4 (`TXXX:NAME`, `----:com.apple.iTunes:NAME`) goes by NAME.
+# What the fields are called in ID3 (MP3, AIFF, WAV, DSF, TTA), MP4, Vorbis comments
+# (FLAC, Ogg, Opus), APEv2, ASF (WMA) and Matroska; in lower case, the likeliest first.
+# What people add to ID3 and MP4 (`TXXX:NAME`, `----:com.apple.iTunes:NAME`) goes by
+# NAME.
 KEYS = {
     "title": ("tit2", "©nam", "title"),
     "artist": ("tpe1", "©art", "artist", "author", "performer"),
-    "album_artist": ("tpe2", "aart", "albumartist", "album artist", "album_artist", "wm/albumartist"),
+    "album_artist": (
+        "tpe2",
+        "aart",
+        "albumartist",
+        "album artist",
+        "album_artist",
+        "wm/albumartist",
+    ),
     "album": ("talb", "©alb", "album", "wm/albumtitle"),
     "genres": ("tcon", "©gen", "genre", "wm/genre"),
-    "year": ("tdrc", "tyer", "©day", "date", "year", "wm/year", "date_released", "date_recorded", "tdor", "originaldate", "originalyear"),
+    "year": (
+        "tdrc",
+        "tyer",
+        "©day",
+        "date",
+        "year",
+        "wm/year",
+        "date_released",
+        "date_recorded",
+        "tdor",
+        "originaldate",
+        "originalyear",
+    ),
 }
 YEAR = re.compile(r"(1[5-9]|20)\d\d")
 SHORT_YEAR = re.compile(r"['’]?(\d\d)")
 
 SEPARATORS = re.compile(r"[;\0]|\\\\")  # between genres, without a doubt
 PERHAPS = re.compile("[/,|]")  # between genres, or part of the name of one
-# Names with a slash of their own, in the shops of Apple, Deezer and in AllMusic and Discogs; all others in ID3's list have none.
+# Names with a slash of their own, in the shops of Apple, Deezer and in AllMusic and
+# Discogs; all others in ID3's list have none.
 WITH_SLASH = {
-    "r&b/soul", "soul/r&b", "hip-hop/rap", "hip hop/rap", "rap/hip hop", "rap/hip-hop", "singer/songwriter", "pop/funk",
-    "pop/rock", "rock/pop", "funk/soul", "dance/electronic", "electronic/dance", "folk/rock", "films/games",
+    "r&b/soul", "soul/r&b", "hip-hop/rap", "hip hop/rap", "rap/hip hop", "rap/hip-hop",
+    "singer/songwriter", "pop/funk",
+    "pop/rock", "rock/pop", "funk/soul", "dance/electronic", "electronic/dance", "folk/rock",
+    "films/games",
 }  # fmt: skip
 
 
 def read_tags(path):
-    """The tags of one file, field -> text or list. Raises MutagenError, InputError, or what a damaged file makes a parser raise."""
+    """The tags of one file, field -> text or list.
+
+    Raises MutagenError, InputError, or what a damaged file makes a parser raise.
+    """
     found = {field: [] for field in FIELDS}
     for tags in sources(path):
         for field, keys in KEYS.items():
@@ -60,7 +92,9 @@ def read_tags(path):
 
 
 def sources(path):
-    """What each reader finds in a file, as dicts key in lower case -> list of texts; read one after the other, as far as needed."""
+    """What each reader finds in a file, as dicts key in lower case -> list of texts;
+    read one after the other, as far as needed.
+    """
     import mutagen
     from mutagen.aiff import AIFF
     from mutagen.apev2 import APEv2
@@ -80,7 +114,8 @@ def sources(path):
     if file is None or isinstance(file, (WAVE, AIFF)):
         found.append(chunks(path))
         yield found[-1]
-    if not any(found) and (file is None or isinstance(file, MP4)):  # QuickTime has its tags in another place than MP4
+    # QuickTime has its tags in another place than MP4
+    if not any(found) and (file is None or isinstance(file, MP4)):
         yield probed(path)
 
 
@@ -96,15 +131,21 @@ def plain(tags):
 
 
 def texts(value):
-    """The texts of a tag's value: an ID3 frame, whose genre numbers become names, a list, bytes, or one value."""
+    """The texts of a tag's value: an ID3 frame, whose genre numbers become names, a
+    list, bytes, or one value.
+    """
     values = getattr(value, "genres", None) or getattr(value, "text", value)
     values = values if isinstance(values, (list, tuple)) else [values]
-    decoded = (item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in values)
+    decoded = (
+        item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in values
+    )
     return [part for text in decoded for part in text.split("\0") if part.strip()]
 
 
 def chunks(path):
-    """Tags that libsndfile reads: the INFO of WAV files, the chunks of AIFF and CAF; {} where it cannot open the file."""
+    """Tags that libsndfile reads: the INFO of WAV files, the chunks of AIFF and CAF;
+    {} where it cannot open the file.
+    """
     import soundfile
 
     try:
@@ -115,8 +156,21 @@ def chunks(path):
 
 
 def probed(path):
-    """Tags that ffprobe reads, of the file and of its first stream of sound. Raises InputError where it cannot open the file."""
-    command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", "format_tags:stream_tags", "-select_streams", "a"]
+    """Tags that ffprobe reads, of the file and of its first stream of sound.
+
+    Raises InputError where it cannot open the file.
+    """
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-of",
+        "json",
+        "-show_entries",
+        "format_tags:stream_tags",
+        "-select_streams",
+        "a",
+    ]
     status, output, messages = programs.run([*command, *programs.input_of(path)])
     if status:
         raise InputError(f"ffprobe cannot read it: {messages.strip()[-300:]}")
@@ -129,13 +183,20 @@ def probed(path):
 
 
 def tidy(values):
-    """Distinct texts in the form NFC, each on one line, without control characters; a NUL stays out as well."""
-    lines = ("".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text)) for text in values)
+    """Distinct texts in the form NFC, each on one line, without control characters;
+    a NUL stays out as well.
+    """
+    lines = (
+        "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text))
+        for text in values
+    )
     return list(dict.fromkeys(filter(None, (" ".join(line.split()) for line in lines))))
 
 
 def year_of(date):
-    """The year in a date: `2004-05-01`, `01.05.2004`, `20040501`; `'04` and `04` are of this century unless that is to come."""
+    """The year in a date: `2004-05-01`, `01.05.2004`, `20040501`;
+    `'04` and `04` are of this century unless that is to come.
+    """
     if found := YEAR.search(date):
         return found[0]
     short = SHORT_YEAR.fullmatch(date)
@@ -146,7 +207,9 @@ def year_of(date):
 
 
 def genres_alone(tags):
-    """The genres, in lower case, that stand alone somewhere among the `tags` of many files, and those that everyone knows."""
+    """The genres, in lower case, that stand alone somewhere among the `tags` of many
+    files, and those that everyone knows.
+    """
     from mutagen.id3 import TCON
 
     values = [value for one in tags for text in one["genres"] for value in SEPARATORS.split(text)]
@@ -157,21 +220,27 @@ def genres_alone(tags):
 def split_genres(values, alone):
     """The distinct genres in the texts of a file.
 
-    They are split at semicolons; at slashes, commas and bars only where each part is a genre that stands `alone` elsewhere, so
-    that `Rock/Jazz` is two, and `R&B/Soul` and `Folk, World, & Country` are one. Numbers of ID3 become names: `(17)(8)`.
+    They are split at semicolons; at slashes, commas and bars only where each part is a
+    genre that stands `alone` elsewhere, so that `Rock/Jazz` is two, and `R&B/Soul` and
+    `Folk, World, & Country` are one. Numbers of ID3 become names: `(17)(8)`.
     """
     from mutagen.id3 import TCON
 
     found = []
-    for value in TCON(encoding=3, text=[part for text in values for part in SEPARATORS.split(text)]).genres:
+    for value in TCON(
+        encoding=3, text=[part for text in values for part in SEPARATORS.split(text)]
+    ).genres:
         parts = [part.strip() for part in PERHAPS.split(value)]
-        whole = "/".join(parts).casefold() in WITH_SLASH or not all(part.casefold() in alone for part in parts)
+        whole = "/".join(parts).casefold() in WITH_SLASH or not all(
+            part.casefold() in alone for part in parts
+        )
         found += [value] if whole else parts
     return tidy(found)
 
 
 def labels_of(name, tags, alone):
-    """A row of a metadata CSV for the file `name`: its tags, the file's name where there is no title, its top folder, a citation.
+    """A row of a metadata CSV for the file `name`: its tags, the file's name where
+    there is no title, its top folder, a citation.
 
     `alone` are `genres_alone` of all files.
     """
@@ -189,5 +258,7 @@ def labels_of(name, tags, alone):
         "genres": SEVERAL.join(genres),
         "year": tags["year"],
         "folder": unicodedata.normalize("NFC", path.parts[0]) if len(path.parts) > 1 else "",
-        "citation": ", ".join(filter(None, [f"{tags['artist']}: {title}" if tags["artist"] else title, album])),
+        "citation": ", ".join(
+            filter(None, [f"{tags['artist']}: {title}" if tags["artist"] else title, album])
+        ),
     }

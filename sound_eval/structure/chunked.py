@@ -4,6 +4,7 @@ of the file.
 Layouts: RIFF, RF64 (EBU Tech 3306), Sony Wave64, AIFF 1.3, Sun AU, Apple CAF, Creative
 VOC. Data are `bytes`, or an `audio_file.Bytes`.
 """
+
 import struct
 
 from sound_eval.structure.layout import MOST_CHUNKS, UNKNOWN_SIZES, Layout, of_bytes, of_samples

@@ -10,10 +10,17 @@ leaves open because it writes to a pipe is no length: such a file is as long as 
 Layouts: Microsoft ASF and AVI, FLAC (RFC 9639), Matroska (RFC 9559); see also
 `chunked`, `ogg`, `mpeg_audio`.
 """
+
 import struct
 
 from sound_eval.structure import chunked, mpeg_audio, ogg
-from sound_eval.structure.layout import MISSING_SECONDS, MOST_CHUNKS, UNKNOWN_SIZES, Layout, of_bytes
+from sound_eval.structure.layout import (
+    MISSING_SECONDS,
+    MOST_CHUNKS,
+    UNKNOWN_SIZES,
+    Layout,
+    of_bytes,
+)
 
 EXACT = 0.005  # seconds, in place of MISSING_SECONDS where the length is known to the sample
 JOINTS = 0.005  # the share of a joined MP3 that may be headers and padding

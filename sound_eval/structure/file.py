@@ -8,6 +8,7 @@ or never end. So the file is opened without waiting, looked at, and read through
 descriptor alone. Bytes are read by position into a window of WINDOW_BYTES, not mapped
 into memory: a file that shrinks under a map ends the process.
 """
+
 import io
 import os
 import stat

@@ -4,6 +4,7 @@ of structures fill in.
 Lengths are in seconds; 0 stands for one that the file does not say, and no reader
 guesses.
 """
+
 from dataclasses import dataclass
 
 # A whole file may end this much before its length: codec delay, a last partial frame.

@@ -9,6 +9,7 @@ fills a frame of its own without sound, and says how many follow. Layout: ISO/IE
 11172-3 section 2.4.1; the Xing header as LAME writes it; ID3v2.4 section 3.1; APEv2;
 Lyrics3v2.
 """
+
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -141,9 +142,8 @@ def tag_size(data, position):
     there is none.
     """
     start = data[position : position + 32]
-    if (
-        start[:3] == b"ID3" and len(start) >= 10 and max(start[6:10]) < 128
-    ):  # its size is in four bytes of seven bits
+    # its size is in four bytes of seven bits
+    if start[:3] == b"ID3" and len(start) >= 10 and max(start[6:10]) < 128:
         footer = 10 if start[5] & 0x10 else 0
         return (
             10

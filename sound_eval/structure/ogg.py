@@ -8,6 +8,7 @@ Ogg file by itself: it begins with the first pages of its streams. A page's posi
 time (granule) counts samples. Layout: RFC 3533; RFC 7845 for Opus; Vorbis I section
 4.2; https://xiph.org/flac/ogg_mapping.html; the Speex manual.
 """
+
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -178,9 +179,8 @@ def stream_of(body):
         return struct.unpack_from("<I", body, 12)[0], 0
     if body[:8] == b"OpusHead" and len(body) >= 12:
         return OPUS_RATE, struct.unpack_from("<H", body, 10)[0]
-    if (
-        body[:5] == b"\x7fFLAC" and len(body) >= 30
-    ):  # the sample rate has 20 bits, 10 bytes into the stream's description
+    # the sample rate has 20 bits, 10 bytes into the stream's description
+    if body[:5] == b"\x7fFLAC" and len(body) >= 30:
         return int.from_bytes(body[27:30], "big") >> 4, 0
     if body[:8] == b"Speex   " and len(body) >= 40:
         return struct.unpack_from("<I", body, 36)[0], 0

@@ -1,4 +1,7 @@
-"""What is taken for audio in a folder of music, what is left out with a word, and what is a failure."""
+"""What is taken for audio in a folder of music, what is left out with a word, and
+what is a failure.
+"""
+
 import os
 import shutil
 import struct
@@ -17,11 +20,16 @@ from sound_eval.log_mel.spectrify import spectrify
 
 # How ffmpeg makes a file of each kind, where its suffix alone does not tell it.
 KINDS = {
-    "tta": "", "w64": "", "spx": "-ar 16000", "mka": "", "mkv": "", "mov": "", "avi": "", "wmv": "-c:a wmav2", "flv": "-ar 44100",
-    "ogx": "-f ogg -c:a libvorbis", "ogv": "-f ogg -c:a libvorbis", "dts": "-c:a dca -strict -2", "m4r": "-f ipod", "mpga": "-f mp3",
-    "mpa": "-f mp2", "bwf": "-f wav -write_bext 1", "rf64": "-f wav -rf64 always", "wave": "-f wav", "g722": "-ar 16000 -ac 1",
-    "m4v": "-f mp4", "3gp": "-c:a aac", "mpg": "-c:a mp2", "vob": "-c:a ac3", "m2ts": "", "ra": "-f rm", "eac3": "", "mlp": "-c:a mlp -strict -2",
-    "adts": "-f adts", "snd": "-f au", "voc": "", "caf": "", "weba": "-f webm", "ircam": "-f ircam", "thd": "-f truehd -c:a truehd -strict -2",
+    "tta": "", "w64": "", "spx": "-ar 16000", "mka": "", "mkv": "", "mov": "", "avi": "",
+    "wmv": "-c:a wmav2", "flv": "-ar 44100",
+    "ogx": "-f ogg -c:a libvorbis", "ogv": "-f ogg -c:a libvorbis", "dts": "-c:a dca -strict -2",
+    "m4r": "-f ipod", "mpga": "-f mp3",
+    "mpa": "-f mp2", "bwf": "-f wav -write_bext 1", "rf64": "-f wav -rf64 always", "wave": "-f wav",
+    "g722": "-ar 16000 -ac 1",
+    "m4v": "-f mp4", "3gp": "-c:a aac", "mpg": "-c:a mp2", "vob": "-c:a ac3", "m2ts": "",
+    "ra": "-f rm", "eac3": "", "mlp": "-c:a mlp -strict -2",
+    "adts": "-f adts", "snd": "-f au", "voc": "", "caf": "", "weba": "-f webm", "ircam": "-f ircam",
+    "thd": "-f truehd -c:a truehd -strict -2",
 }  # fmt: skip
 
 
@@ -31,7 +39,16 @@ def tracker_module():
     tone = b"tone".ljust(22, b"\0") + struct.pack(">HBBHH", 32, 0, 64, 0, 32)
     silence = b"\0" * 22 + struct.pack(">HBBHH", 0, 0, 0, 0, 1)
     pattern = struct.pack(">BBBB", 0x01, 0xAC, 0x10, 0).ljust(64 * 4 * 4, b"\0")
-    return b"test".ljust(20, b"\0") + tone + 30 * silence + bytes([1, 127]) + bytes(128) + b"M.K." + pattern + wave
+    return (
+        b"test".ljust(20, b"\0")
+        + tone
+        + 30 * silence
+        + bytes([1, 127])
+        + bytes(128)
+        + b"M.K."
+        + pattern
+        + wave
+    )
 
 
 def dsd_stream(n_blocks=20, rate=2822400):
@@ -47,7 +64,16 @@ def test_every_kind_of_sound_that_the_decoders_know(tmp_path):
     music = tmp_path / "music"
     music.mkdir()
     for kind, options in KINDS.items():
-        command = ["ffmpeg", "-nostdin", "-v", "error", "-i", tmp_path / "source.wav", *options.split(), music / f"x.{kind}"]
+        command = [
+            "ffmpeg",
+            "-nostdin",
+            "-v",
+            "error",
+            "-i",
+            tmp_path / "source.wav",
+            *options.split(),
+            music / f"x.{kind}",
+        ]
         subprocess.run(command, check=True)
     (music / "x.mod").write_bytes(tracker_module())
     (music / "x.dsf").write_bytes(dsd_stream())
@@ -65,7 +91,16 @@ def test_the_suffixes_that_a_config_names_are_its_own(tmp_path):
 
 
 def test_what_else_is_there_is_counted_by_kind(tmp_path):
-    names = [*(f"{n}.pdf" for n in range(9)), *(f"{n}.cue" for n in range(5)), "a.TXT", "b.jpg", "c.log", "d.nfo", "README", "e. x y"]
+    names = [
+        *(f"{n}.pdf" for n in range(9)),
+        *(f"{n}.cue" for n in range(5)),
+        "a.TXT",
+        "b.jpg",
+        "c.log",
+        "d.nfo",
+        "README",
+        "e. x y",
+    ]
     for name in [*names, ".hidden.pdf", "song.mp3"]:
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "nowhere").symlink_to("disk that is away")
@@ -76,14 +111,24 @@ def test_what_else_is_there_is_counted_by_kind(tmp_path):
 
 
 def test_folders_that_a_nas_or_a_system_keeps_are_left_out_with_a_word(tmp_path):
-    for folder in ("@eaDir/a.mp3", "disc/@eaDir/b.mp3", "#recycle", "lost+found", "__MACOSX", "$RECYCLE.BIN", ".AppleDouble"):
+    for folder in (
+        "@eaDir/a.mp3",
+        "disc/@eaDir/b.mp3",
+        "#recycle",
+        "lost+found",
+        "__MACOSX",
+        "$RECYCLE.BIN",
+        ".AppleDouble",
+    ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "old.mp3").write_bytes(b"x")
     (tmp_path / "disc/b.mp3").write_bytes(b"x")
     folder = AudioFolder(tmp_path, AUDIO_SUFFIXES)
     assert [source.name for source in folder.sources] == ["disc/b.mp3"]
     assert folder.failures == []
-    assert others_text(folder.others).startswith("6 other files and folders left out (@eaDir 2, #recycle 1")
+    assert others_text(folder.others).startswith(
+        "6 other files and folders left out (@eaDir 2, #recycle 1"
+    )
 
 
 def test_a_folder_named_as_a_song_is_a_failure_where_it_holds_none(tmp_path):
@@ -92,7 +137,9 @@ def test_a_folder_named_as_a_song_is_a_failure_where_it_holds_none(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     folder = AudioFolder(tmp_path, AUDIO_SUFFIXES)
     assert [source.name for source in folder.sources] == ["Album.flac/1.mp3", "Album.flac2/1.mp3"]
-    assert [(failure.name, failure.reason) for failure in folder.failures] == [("b.mp3", "a folder with the name of an audio file")]
+    assert [(failure.name, failure.reason) for failure in folder.failures] == [
+        ("b.mp3", "a folder with the name of an audio file")
+    ]
 
 
 def test_pipes_and_devices_are_failures_by_any_way_and_links_to_files_are_songs(tmp_path):
@@ -104,7 +151,8 @@ def test_pipes_and_devices_are_failures_by_any_way_and_links_to_files_are_songs(
     folder = AudioFolder(tmp_path, AUDIO_SUFFIXES)
     assert [source.name for source in folder.sources] == ["linked.mp3"]
     assert {failure.name: failure.reason for failure in folder.failures} == {
-        "pipe.mp3": "a FIFO, not a file", "to pipe.mp3": "a FIFO, not a file", "zero.mp3": "a device or socket, not a file",
+        "pipe.mp3": "a FIFO, not a file", "to pipe.mp3": "a FIFO, not a file",
+        "zero.mp3": "a device or socket, not a file",
     }  # fmt: skip
 
 
@@ -124,7 +172,9 @@ def test_each_way_to_hold_no_audio_has_its_own_words(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=f"{name}: {words}"):
             check_holds_audio(AudioFolder(tmp_path / name, AUDIO_SUFFIXES, exclude))
     monkeypatch.setattr(module.os, "scandir", refuse)
-    with pytest.raises(InputError, match=r"out: cannot be read \(Transport endpoint is not connected\)"):
+    with pytest.raises(
+        InputError, match=r"out: cannot be read \(Transport endpoint is not connected\)"
+    ):
         AudioFolder(tmp_path / "out", AUDIO_SUFFIXES)
 
 

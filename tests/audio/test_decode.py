@@ -1,4 +1,5 @@
 """Decoding: the routes against each other, what each alone can read, and files that lie."""
+
 import os
 import struct
 import subprocess
@@ -21,12 +22,19 @@ SECONDS = 5.0
 
 def stereo(seconds=SECONDS, samplerate=44100):
     """Two different channels (n_samples, 2): planted music with quiet noise."""
-    left = np.interp(np.arange(int(seconds * samplerate)) / samplerate, np.arange(int(seconds * 16000)) / 16000, planted_sound("chord", 1, seconds))
+    left = np.interp(
+        np.arange(int(seconds * samplerate)) / samplerate,
+        np.arange(int(seconds * 16000)) / 16000,
+        planted_sound("chord", 1, seconds),
+    )
     return np.stack([left, 0.6 * np.roll(left, 300)], axis=1).astype(np.float32)
 
 
 def ffmpeg(source, target, *options):
-    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", str(source), *options, str(target)], check=True)
+    subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", str(source), *options, str(target)],
+        check=True,
+    )
     return target
 
 
@@ -47,11 +55,15 @@ def wav(tmp_path_factory):
 def test_the_routes_agree(wav, suffix):
     path = wav if suffix == ".wav" else ffmpeg(wav, wav.with_name("agree" + suffix))
     names = [name for name in decode.ROUTES if name != "sox" or sox_reads(suffix)]
-    routes = {name: log_mel(decode_whole(path, samplerate=16000, decoder=name), **SETTINGS) for name in names}
+    routes = {
+        name: log_mel(decode_whole(path, samplerate=16000, decoder=name), **SETTINGS)
+        for name in names
+    }
     first = routes["soundfile"]
     for name, frames in decoders.items():
         n = min(len(frames), len(first))
-        shift = 2 if (name, suffix) == ("sox", ".mp3") else 0  # sox leaves the delay of an MP3 encoder in
+        # sox leaves the delay of an MP3 encoder in
+        shift = 2 if (name, suffix) == ("sox", ".mp3") else 0
         assert abs(len(frames) - len(first)) <= 1 + shift, name
         if not shift:
             audible = first[:n] > np.log(1e-2)
@@ -59,13 +71,36 @@ def test_the_routes_agree(wav, suffix):
             assert np.median(np.abs(frames[:n] - first[:n])[audible]) < 0.01, name
 
 
-@pytest.mark.parametrize("suffix", [".m4a", ".aac", ".wma", ".webm", ".mka", ".mp4", ".wv", ".ac3", ".opus", ".oga", ".mp2", ".au", ".caf", ".aifc"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        ".m4a",
+        ".aac",
+        ".wma",
+        ".webm",
+        ".mka",
+        ".mp4",
+        ".wv",
+        ".ac3",
+        ".opus",
+        ".oga",
+        ".mp2",
+        ".au",
+        ".caf",
+        ".aifc",
+    ],
+)
 def test_what_one_decoder_cannot_read_another_does(wav, suffix):
-    path = ffmpeg(wav, wav.with_name("other" + suffix), *(["-f", "ogg"] if suffix == ".oga" else []))
+    path = ffmpeg(
+        wav, wav.with_name("other" + suffix), *(["-f", "ogg"] if suffix == ".oga" else [])
+    )
     samples = decode_whole(path, samplerate=16000)
     assert abs(len(samples) / 16000 - SECONDS) < 0.1
-    expected, found = (log_mel(x, **SETTINGS).mean(axis=0) for x in (decode_whole(wav, samplerate=16000), samples))
-    audible = expected > expected.max() - 3  # a codec drops what it holds to be inaudible, and may shift the rest in time
+    expected, found = (
+        log_mel(x, **SETTINGS).mean(axis=0) for x in (decode_whole(wav, samplerate=16000), samples)
+    )
+    # a codec drops what it holds to be inaudible, and may shift the rest in time
+    audible = expected > expected.max() - 3
     assert audible.sum() > 5
     assert np.median(np.abs(found - expected)[audible]) < 0.1
 
@@ -79,7 +114,12 @@ def test_a_voice_codec_of_old_goes_through_sox(wav):
 def test_channels_are_averaged_and_a_tone_keeps_its_level(tmp_path):
     time = np.arange(48000) / 48000
     tone = np.sin(2 * np.pi * 1000 * time)
-    soundfile.write(tmp_path / "t.wav", np.stack([tone, 0.5 * tone, np.zeros_like(tone)], axis=1), 48000, subtype="FLOAT")
+    soundfile.write(
+        tmp_path / "t.wav",
+        np.stack([tone, 0.5 * tone, np.zeros_like(tone)], axis=1),
+        48000,
+        subtype="FLOAT",
+    )
     samples = decode_whole(tmp_path / "t.wav", samplerate=16000)
     expected = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
     assert samples.dtype == np.float32
@@ -99,7 +139,18 @@ def test_blocks_do_not_change_the_result(wav, monkeypatch):
     assert np.array_equal(decode_whole(wav, samplerate=16000), whole)
 
 
-@pytest.mark.parametrize("name", ["-n.wav", "http:x.wav", "|touch hacked.wav", "a b 'c' \"d\".wav", "žluťoučký 音.wav", "%03d.wav", "[a]*.wav"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-n.wav",
+        "http:x.wav",
+        "|touch hacked.wav",
+        "a b 'c' \"d\".wav",
+        "žluťoučký 音.wav",
+        "%03d.wav",
+        "[a]*.wav",
+    ],
+)
 @pytest.mark.parametrize("decoder", list(decode.ROUTES))
 def test_names_are_data(wav, tmp_path, monkeypatch, name, decoder):
     (tmp_path / name).write_bytes(wav.read_bytes())
@@ -115,7 +166,9 @@ def test_a_decoder_that_fails_midway_leaves_nothing_behind(wav, monkeypatch):
 
     monkeypatch.setitem(decode.ROUTES, "soundfile", half)
     seen = []
-    samples = decode.decode(wav, lambda blocks: seen.append(list(blocks)) or np.concatenate(seen[-1]), samplerate=16000).result
+    samples = decode.decode(
+        wav, lambda blocks: seen.append(list(blocks)) or np.concatenate(seen[-1]), samplerate=16000
+    ).result
     assert np.array_equal(samples, decode_whole(wav, samplerate=16000, decoder="ffmpeg"))
 
 
@@ -124,18 +177,28 @@ def test_the_longest_that_is_read(wav, decoder):
     whole = decode_whole(wav, samplerate=16000, decoder=decoder)
     capped = decode_whole(wav, samplerate=16000, decoder=decoder, max_seconds=2.0)
     assert np.array_equal(capped, whole[:32000])
-    assert np.array_equal(decode_whole(wav, samplerate=16000, decoder=decoder, max_seconds=SECONDS, skip_long=True), whole)
+    assert np.array_equal(
+        decode_whole(wav, samplerate=16000, decoder=decoder, max_seconds=SECONDS, skip_long=True),
+        whole,
+    )
     with pytest.raises(TooLongError, match="longer than 2 s"):
         decode_whole(wav, samplerate=16000, decoder=decoder, max_seconds=2.0, skip_long=True)
 
 
 def test_files_that_lie(tmp_path):
-    broken = {"text.mp3": b"hello, this is no music\n" * 400, "header.wav": b"RIFF\x24\0\0\0WAVEfmt ", "one.mp3": b"\xff", "empty.mp3": b""}
+    broken = {
+        "text.mp3": b"hello, this is no music\n" * 400,
+        "header.wav": b"RIFF\x24\0\0\0WAVEfmt ",
+        "one.mp3": b"\xff",
+        "empty.mp3": b"",
+    }
     for name, data in broken.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(DecodeError):
             decode_whole(tmp_path / name, samplerate=16000)
-    wav = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 436, b"WAVE", b"fmt ", 16, 1, 1, 3, 6, 2, 16, b"data", 400) + bytes(400)
+    wav = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 436, b"WAVE", b"fmt ", 16, 1, 1, 3, 6, 2, 16, b"data", 400
+    ) + bytes(400)
     (tmp_path / "rate.wav").write_bytes(wav)
     with pytest.raises(DecodeError, match="sample rate of 3 Hz"):
         decode_whole(tmp_path / "rate.wav", samplerate=16000)
@@ -149,7 +212,9 @@ def test_files_that_lie(tmp_path):
 @pytest.mark.parametrize("name", ["list.mp3", "list.wma", "list.m3u", "list.m4a"])
 @pytest.mark.parametrize("kind", ["hls", "endless", "concat", "m3u", "pls", "sdp"])
 def test_a_playlist_in_disguise_reaches_nothing(wav, tmp_path, kind, name):
-    """No address, no pipe, no file outside: with ffmpeg's own defaults these are read, or never end."""
+    """No address, no pipe, no file outside:
+    with ffmpeg's own defaults these are read, or never end.
+    """
     os.mkfifo(tmp_path / "pipe.wav")
     text = {
         "hls": f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{wav}\n#EXT-X-ENDLIST\n",
@@ -157,7 +222,10 @@ def test_a_playlist_in_disguise_reaches_nothing(wav, tmp_path, kind, name):
         "concat": f"ffconcat version 1.0\nfile {tmp_path}/pipe.wav\nfile {wav}\n",
         "m3u": f"{wav}\n",
         "pls": f"[playlist]\nFile1={wav}\nNumberOfEntries=1\n",
-        "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+        "sdp": (
+            "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n"
+            "m=audio 5004 RTP/AVP 0\n"
+        ),
     }[kind]
     (tmp_path / name).write_text(text)
     start = time.monotonic()
@@ -184,16 +252,26 @@ def test_a_missing_program_is_named(wav, monkeypatch):
         decode_whole(wav, samplerate=16000, decoder="ffmpeg")
     m4a = wav.with_name("no program.m4a")
     m4a.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(1000))
-    with pytest.raises(UnreadableError, match=r"soundfile: .*; ffmpeg: ffmpeg is not installed; sox: sox is not installed"):
+    with pytest.raises(
+        UnreadableError,
+        match=r"soundfile: .*; ffmpeg: ffmpeg is not installed; sox: sox is not installed",
+    ):
         decode_whole(m4a, samplerate=16000)
 
 
-@pytest.mark.parametrize("script, words", [("kill -9 $$", "killed by signal 9"), ("exec sleep 600", r"gave nothing for 0\.5 s")])
-def test_a_program_that_is_killed_or_stands_still_says_nothing_of_the_file(wav, tmp_path, monkeypatch, script, words):
+@pytest.mark.parametrize(
+    "script, words",
+    [("kill -9 $$", "killed by signal 9"), ("exec sleep 600", r"gave nothing for 0\.5 s")],
+)
+def test_a_program_that_is_killed_or_stands_still_says_nothing_of_the_file(
+    wav, tmp_path, monkeypatch, script, words
+):
     (tmp_path / "ffmpeg").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "ffmpeg").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(decode.programs, "running", partial(decode.programs.running, idle_seconds=0.5))
+    monkeypatch.setattr(
+        decode.programs, "running", partial(decode.programs.running, idle_seconds=0.5)
+    )
     with pytest.raises(UnreadableError, match=words):
         decode_whole(wav, samplerate=16000, decoder="ffmpeg")
 
@@ -235,7 +313,22 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     for minutes in (5, 30):
         path = tmp_path / f"{minutes}.flac"
         source = f"sine=frequency=300:sample_rate=48000:duration={minutes * 60}"
-        subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-ac", "2", str(path)], check=True)
+        subprocess.run(
+            [
+                "ffmpeg",
+                "-nostdin",
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                source,
+                "-ac",
+                "2",
+                str(path),
+            ],
+            check=True,
+        )
         for decoder in ("soundfile", "ffmpeg"):
             command = [sys.executable, "-c", code, str(path), decoder]
             run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPO)

@@ -1,6 +1,7 @@
 """How long songs last: right for every file whose header lies, guesses or says nothing,
 without decoding it.
 """
+
 import json
 import subprocess
 
@@ -80,9 +81,8 @@ def test_the_seconds_decoded_stand_in_the_tree(tmp_path):
     config = Config()
     spectrify(tmp_path / "music", tmp_path / "out", config, processes=1)
     assert Durations(config, tmp_path / "out").seconds(0, "a.wav") == 3.0
-    save_array(
-        tmp_path / "out/b.wav.npy", np.zeros((11, 80), np.float32)
-    )  # of another program: by its frames
+    # of another program: by its frames
+    save_array(tmp_path / "out/b.wav.npy", np.zeros((11, 80), np.float32))
     expected = (10 * config.hop + config.FFT_SIZE) / config.SAMPLERATE
     assert Durations(config, tmp_path / "out").seconds(1, "b.wav") == pytest.approx(expected)
     with open(tmp_path / "out/.spectrify.jsonl", "a") as file:
@@ -90,9 +90,8 @@ def test_the_seconds_decoded_stand_in_the_tree(tmp_path):
             json.dumps({"name": "a.wav", "size": 1, "mtime_ns": 1, "seconds": 4.5})
             + '\n{"name": "a.w'
         )
-    assert (
-        Durations(config, tmp_path / "out").seconds(0, "a.wav") == 4.5
-    )  # a later line replaces an earlier one
+    # a later line replaces an earlier one
+    assert Durations(config, tmp_path / "out").seconds(0, "a.wav") == 4.5
 
 
 def test_a_capped_song_lasts_as_long_as_its_file(tmp_path):

@@ -1,6 +1,7 @@
 """Channels -> mono: the plain mean where nothing cancels, and no song made silent by a
 side wired the wrong way round.
 """
+
 import numpy as np
 import pytest
 import soundfile
@@ -81,9 +82,8 @@ def test_a_part_inverted_is_turned_there_alone_and_without_a_click():
     part = np.ones(n, np.float32)
     part[2 * RATE : 4 * RATE] = -1
     found = mixed([LEFT, part * LEFT])
-    sure = np.r_[
-        : 2 * RATE - step, 2 * RATE + 2 * step : 4 * RATE - step, 4 * RATE + 2 * step : n
-    ]  # but for a stretch at each end
+    # but for a stretch at each end
+    sure = np.r_[: 2 * RATE - step, 2 * RATE + 2 * step : 4 * RATE - step, 4 * RATE + 2 * step : n]
     assert np.allclose(np.abs(found[sure]), np.abs(LEFT[sure]), atol=1e-6)
     assert np.array_equal(found[: 2 * RATE - step], LEFT[: 2 * RATE - step])
     assert np.array_equal(found[4 * RATE + 2 * step :], LEFT[4 * RATE + 2 * step :])  # turned back
@@ -118,6 +118,5 @@ def test_an_inverted_song_has_the_log_mel_of_the_song(tmp_path, suffix):
         for name in ("inverted", "same")
     )
     assert expected.mean() > -4
-    assert abs(found.mean() - expected.mean()) < (
-        0.5 if suffix == "ogg" else 0.1
-    )  # Vorbis drops high notes of such a pair
+    # Vorbis drops high notes of such a pair
+    assert abs(found.mean() - expected.mean()) < (0.5 if suffix == "ogg" else 0.1)

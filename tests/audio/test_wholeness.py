@@ -1,6 +1,7 @@
 """One rule for all formats: what is used is what a careful decoder gets to the end of,
 and what is missing is said.
 """
+
 import os
 import random
 import re

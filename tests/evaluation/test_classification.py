@@ -1,4 +1,7 @@
-"""Held-out predictions find what is planted and nothing else; scores equal scikit-learn's; intervals cover."""
+"""Held-out predictions find what is planted and nothing else;
+scores equal scikit-learn's; intervals cover.
+"""
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
@@ -18,7 +21,10 @@ def planted(seed, n=120, k=4, dim=10, distance=2.0):
 def evaluated(vectors, labels, model="svm", groups=None, seed=0):
     """Out-of-fold truth and predictions as numbers."""
     folds = classification.stratified_folds(labels, 5, groups, seed)
-    return classification.encode(labels, classification.held_out_predictions(model, vectors, labels, folds, groups, seed=seed))[1:]
+    return classification.encode(
+        labels,
+        classification.held_out_predictions(model, vectors, labels, folds, groups, seed=seed),
+    )[1:]
 
 
 @pytest.mark.parametrize("model", classification.MODELS)
@@ -30,8 +36,12 @@ def test_shuffled_labels_score_chance():
     covered = []
     for seed in range(8):
         vectors, labels = planted(seed)
-        truth, predicted = evaluated(vectors, np.random.default_rng(seed).permutation(labels), seed=seed)
-        low, high = classification.interval(classification.bootstrap(truth, predicted)["balanced accuracy"])
+        truth, predicted = evaluated(
+            vectors, np.random.default_rng(seed).permutation(labels), seed=seed
+        )
+        low, high = classification.interval(
+            classification.bootstrap(truth, predicted)["balanced accuracy"]
+        )
         covered.append(low <= 0.25 <= high)
     assert sum(covered) >= 6  # of 95 % intervals, eight
 
@@ -43,7 +53,9 @@ def test_a_vector_that_encodes_the_group_scores_chance_under_group():
     vectors = random.standard_normal((40, 30))[artists] + 0.1 * random.standard_normal((240, 30))
     leaking = classification.scores(*evaluated(vectors, labels))["balanced accuracy"]
     truth, predicted = evaluated(vectors, labels, groups=artists)
-    low, high = classification.interval(classification.bootstrap(truth, predicted, artists)["balanced accuracy"])
+    low, high = classification.interval(
+        classification.bootstrap(truth, predicted, artists)["balanced accuracy"]
+    )
     assert leaking > 0.9
     assert low <= 0.25 <= high
 
@@ -65,13 +77,19 @@ def test_labels_of_test_rows_have_no_say_in_their_predictions(model):
     before = classification.held_out_predictions(model, vectors, labels, [(train, test)])
     after = classification.held_out_predictions(model, vectors, other, [(train, test)])
     np.testing.assert_array_equal(before, after)
-    assert all(label is None for label in before[train]) and all(label is not None for label in before[test])
+    assert all(label is None for label in before[train]) and all(
+        label is not None for label in before[test]
+    )
 
 
 def test_official_split_trains_on_training_and_validation():
     split = np.array(["training", "test", "validation", "", "Train", "eval"], dtype=object)
     (train, test), validation = classification.official_fold(split)
-    assert train.tolist() == [0, 2, 4] and test.tolist() == [1, 5] and validation.tolist() == [False, True, False]
+    assert (
+        train.tolist() == [0, 2, 4]
+        and test.tolist() == [1, 5]
+        and validation.tolist() == [False, True, False]
+    )
 
 
 def test_regularisation_is_chosen_on_the_validation_rows_where_there_are_some():
@@ -80,7 +98,10 @@ def test_regularisation_is_chosen_on_the_validation_rows_where_there_are_some():
     assert [(train.tolist(), test.tolist()) for train, test in folds] == [([0, 1], [2, 3])]
 
 
-@pytest.mark.parametrize(("split", "message"), [(["train", "holdout"], "'holdout' is unknown"), (["train", "val"], "no test rows")])
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [(["train", "holdout"], "'holdout' is unknown"), (["train", "val"], "no test rows")],
+)
 def test_a_split_that_cannot_be_used_is_an_error(split, message):
     with pytest.raises(InputError, match=message):
         classification.official_fold(np.array(split, dtype=object))
@@ -92,7 +113,9 @@ def test_one_label_too_few_songs_and_titles_are_errors():
     with pytest.raises(InputError, match="4 songs are fewer than 5 folds"):
         classification.stratified_folds(np.array(list("abab"), dtype=object))
     with pytest.raises(InputError, match="3 groups are fewer than 5 folds"):
-        classification.stratified_folds(np.array(list("ab") * 6, dtype=object), 5, np.arange(12) % 3)
+        classification.stratified_folds(
+            np.array(list("ab") * 6, dtype=object), 5, np.arange(12) % 3
+        )
     with pytest.raises(InputError, match="no label is in more than 1 songs"):
         classification.stratified_folds(np.array(list("abcdefgh"), dtype=object))
 
@@ -108,7 +131,10 @@ def test_few_groups_of_one_label_each_are_still_classified():
     vectors, labels = planted(0, n=60, k=2)
     groups = np.arange(60) % 4  # two groups of each label
     truth, predicted = classification.encode(
-        labels, classification.held_out_predictions("svm", vectors, labels, classification.stratified_folds(labels, 4, groups), groups)
+        labels,
+        classification.held_out_predictions(
+            "svm", vectors, labels, classification.stratified_folds(labels, 4, groups), groups
+        ),
     )[1:]
     assert classification.scores(truth, predicted)["accuracy"] > 0.9
 
@@ -116,14 +142,21 @@ def test_few_groups_of_one_label_each_are_still_classified():
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_equal_scikit_learn(seed):
     random = np.random.default_rng(seed)
-    truth, predicted = random.integers(4, size=60), random.integers(6, size=60)  # two labels are only ever predicted
+    truth, predicted = (
+        random.integers(4, size=60),
+        random.integers(6, size=60),
+    )  # two labels are only ever predicted
     ours = classification.scores(truth, predicted)
     assert ours["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
     recalls = [np.mean(predicted[truth == label] == label) for label in np.unique(truth)]
     assert ours["balanced accuracy"] == pytest.approx(np.mean(recalls))
-    assert ours["macro F1"] == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
+    assert ours["macro F1"] == pytest.approx(
+        f1_score(truth, predicted, average="macro", zero_division=0)
+    )
     same = random.integers(4, size=60)
-    assert classification.scores(truth, same)["balanced accuracy"] == pytest.approx(balanced_accuracy_score(truth, same))
+    assert classification.scores(truth, same)["balanced accuracy"] == pytest.approx(
+        balanced_accuracy_score(truth, same)
+    )
 
 
 def test_chance_is_what_random_guesses_score():
@@ -133,7 +166,9 @@ def test_chance_is_what_random_guesses_score():
     guesses = [classification.encode(labels, random.permutation(labels))[1:] for _ in range(300)]
     expected = classification.chance_scores(labels, folds)
     for name in ("accuracy", "balanced accuracy"):
-        assert expected[name] == pytest.approx(np.mean([classification.scores(*guess)[name] for guess in guesses]), abs=0.01)
+        assert expected[name] == pytest.approx(
+            np.mean([classification.scores(*guess)[name] for guess in guesses]), abs=0.01
+        )
     assert expected["balanced accuracy"] == pytest.approx(1 / 3, abs=0.01)
 
 
@@ -157,12 +192,16 @@ def test_groups_that_succeed_or_fail_as_one_widen_the_interval():
     groups = np.repeat(np.arange(40), 10)
     truth = np.zeros(400, int)
     predicted = np.repeat(np.random.default_rng(0).integers(2, size=40), 10)
-    samples = [classification.bootstrap(truth, predicted, units)["accuracy"] for units in (None, groups)]
+    samples = [
+        classification.bootstrap(truth, predicted, units)["accuracy"] for units in (None, groups)
+    ]
     by_song, by_group = (np.diff(classification.interval(values))[0] for values in samples)
     assert by_group / by_song == pytest.approx(np.sqrt(10), rel=0.2)
 
 
 def test_the_same_seed_draws_the_same_resamples():
     truth, predicted = np.arange(50) % 3, np.arange(50) % 2
-    first, second = (classification.bootstrap(truth, predicted, seed=4)["accuracy"] for _ in range(2))
+    first, second = (
+        classification.bootstrap(truth, predicted, seed=4)["accuracy"] for _ in range(2)
+    )
     np.testing.assert_array_equal(first, second)

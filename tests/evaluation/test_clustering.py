@@ -1,4 +1,7 @@
-"""Spherical k-means against a plain reference and planted clusters; scores against scikit-learn and by hand."""
+"""Spherical k-means against a plain reference and planted clusters;
+scores against scikit-learn and by hand.
+"""
+
 import time
 
 import numpy as np
@@ -20,7 +23,9 @@ def planted(seed, n=300, k=5, dim=12, noise=0.3):
 
 
 def plain_iterations(vectors, centroids, count):
-    """Spherical k-means as Dhillon & Modha write it, one row at a time; returns assignments and centroids."""
+    """Spherical k-means as Dhillon & Modha write it, one row at a time;
+    returns assignments and centroids.
+    """
     unit = [vector / np.sqrt(sum(vector**2)) for vector in vectors]
     for _ in range(count):
         assignments = []
@@ -39,8 +44,12 @@ def test_equals_a_plain_reference(seed):
     unit = clustering.unit_vectors(vectors)
     start = unit[np.random.default_rng(seed).choice(len(unit), 5, replace=False)]
     ours = clustering.one_run(unit, start)
-    assignments, centroids = plain_iterations(vectors, [*start.astype(float)], clustering.MAX_ITERATIONS // 4)
-    assert (ours.assignments == assignments).mean() > 0.99  # float32 against float64, and a tolerance against a fixed count
+    assignments, centroids = plain_iterations(
+        vectors, [*start.astype(float)], clustering.MAX_ITERATIONS // 4
+    )
+    assert (
+        ours.assignments == assignments
+    ).mean() > 0.99  # float32 against float64, and a tolerance against a fixed count
     np.testing.assert_allclose(ours.centroids, centroids, atol=0.02)
 
 
@@ -50,7 +59,8 @@ def test_finds_planted_clusters_whatever_the_lengths(seed):
     result = clustering.spherical_kmeans(vectors, 5, seed=seed)
     assert adjusted_rand_score(truth, result.assignments) > 0.97
     np.testing.assert_allclose(np.linalg.norm(result.centroids, axis=1), 1, atol=1e-5)
-    same = clustering.spherical_kmeans(vectors * 8, 5, seed=seed)  # a power of two, so that nothing is rounded
+    # a power of two, so that nothing is rounded
+    same = clustering.spherical_kmeans(vectors * 8, 5, seed=seed)
     np.testing.assert_array_equal(result.assignments, same.assignments)
 
 
@@ -74,7 +84,8 @@ def test_reseeding_takes_the_worst_row_and_empties_no_other_cluster():
     assignments = np.array([0, 0, 0, 2])
     clustering.reseed_empty(assignments, np.array([0.9, 0.2, 0.8, 0.1]), 4)
     assert sorted(assignments.tolist()) == [0, 1, 2, 3]
-    assert assignments[1] == 1 and assignments[3] == 2  # the worst row of the full cluster moves, a row alone stays
+    # the worst row of the full cluster moves, a row alone stays
+    assert assignments[1] == 1 and assignments[3] == 2
 
 
 def test_a_number_of_clusters_that_cannot_be_met_is_an_error():
@@ -86,25 +97,35 @@ def test_a_number_of_clusters_that_cannot_be_met_is_an_error():
 def test_silhouette_equals_scikit_learn(seed):
     vectors, truth = planted(seed, n=120, noise=1.0)
     truth[0] = 99  # a row alone in its cluster
-    assert clustering.silhouette(vectors, truth) == pytest.approx(silhouette_score(vectors, truth, metric="cosine"), abs=1e-6)
+    assert clustering.silhouette(vectors, truth) == pytest.approx(
+        silhouette_score(vectors, truth, metric="cosine"), abs=1e-6
+    )
 
 
 def test_the_best_silhouette_is_at_the_planted_number_of_clusters():
     vectors, _ = planted(3, k=6)
-    values = {k: clustering.silhouette(vectors, clustering.spherical_kmeans(vectors, k).assignments) for k in range(2, 12)}
+    values = {
+        k: clustering.silhouette(vectors, clustering.spherical_kmeans(vectors, k).assignments)
+        for k in range(2, 12)
+    }
     assert max(values, key=values.get) == 6
 
 
 def test_scores_of_perfect_and_of_random_clusters():
     labels = np.array(["a", "b", "c", "d"] * 50, dtype=object)
     perfect = np.array([2, 0, 3, 1] * 50)
-    assert clustering.agreement(labels, perfect) == pytest.approx(dict.fromkeys(clustering.agreement(labels, perfect), 1.0))
+    assert clustering.agreement(labels, perfect) == pytest.approx(
+        dict.fromkeys(clustering.agreement(labels, perfect), 1.0)
+    )
     random = clustering.random_agreement(labels, perfect)
     assert abs(random["ARI"]) < 0.02 and random["NMI"] < 0.1 and 0.25 < random["purity"] < 0.45
 
 
 def test_purity_and_contingency_by_hand():
-    labels, assignments = np.array(["x", "x", "y", "y", "y"], dtype=object), np.array([0, 0, 0, 5, 5])
+    labels, assignments = (
+        np.array(["x", "x", "y", "y", "y"], dtype=object),
+        np.array([0, 0, 0, 5, 5]),
+    )
     distinct, clusters, counts = clustering.contingency(labels, assignments)
     assert distinct.tolist() == ["x", "y"] and clusters.tolist() == [0, 5]
     assert counts.tolist() == [[2, 0], [1, 2]]
@@ -115,8 +136,13 @@ def test_over_represented_labels_and_central_songs():
     labels = np.array(["rock"] * 40 + ["jazz"] * 40 + ["folk"] * 20, dtype=object)
     assignments = np.array([0] * 40 + [1] * 60)
     assert clustering.over_represented(labels, assignments, 0) == [("rock", 40, pytest.approx(2.5))]
-    assert [label for label, _, _ in clustering.over_represented(labels, assignments, 1)] == ["jazz", "folk"]
-    result = clustering.Clustering(np.array([0, 1, 0, 0]), np.eye(2), np.array([0.5, 1.0, 0.9, 0.7]))
+    assert [label for label, _, _ in clustering.over_represented(labels, assignments, 1)] == [
+        "jazz",
+        "folk",
+    ]
+    result = clustering.Clustering(
+        np.array([0, 1, 0, 0]), np.eye(2), np.array([0.5, 1.0, 0.9, 0.7])
+    )
     assert clustering.most_central(result, 0, count=2).tolist() == [2, 3]
 
 
@@ -131,7 +157,8 @@ def test_no_cluster_is_named_after_one_song_or_two():
 
 def test_three_songs_of_a_common_label_are_no_name_and_of_a_rare_one_are():
     assignments = np.array([0] * 23 + [1] * 207)
-    common = np.array(["a"] * 3 + ["b"] * 20 + ["a"] * 20 + ["b"] * 187, dtype=object)  # 3 where 2.3 are expected
+    # 3 where 2.3 are expected
+    common = np.array(["a"] * 3 + ["b"] * 20 + ["a"] * 20 + ["b"] * 187, dtype=object)
     assert clustering.over_represented(common, assignments, 0) == []
     rare = np.array(["a"] * 3 + ["b"] * 20 + ["b"] * 207, dtype=object)
     assert clustering.over_represented(rare, assignments, 0) == [("a", 3, pytest.approx(10))]
@@ -141,27 +168,41 @@ def test_three_songs_of_a_common_label_are_no_name_and_of_a_rare_one_are():
 def test_probability_by_chance_equals_fishers_exact_test(case):
     from scipy.stats import fisher_exact
 
-    total, size, observed, n_rows = case[0], case[1], min(case[2], case[0], case[1]), max(case[3], 3 * case[0])
+    total, size, observed, n_rows = (
+        case[0],
+        case[1],
+        min(case[2], case[0], case[1]),
+        max(case[3], 3 * case[0]),
+    )
     table = [[observed, total - observed], [size - observed, n_rows - total - size + observed]]
     ours = clustering.at_least_by_chance(np.array([observed]), np.array([total]), size, n_rows)
     assert ours == pytest.approx([fisher_exact(table, alternative="greater").pvalue])
 
 
 def test_labels_dealt_out_at_random_hardly_ever_name_a_cluster():
-    """Twenty rare labels and five common ones, in eight clusters: of 60 collections a twentieth may have a name by chance."""
+    """Twenty rare labels and five common ones, in eight clusters:
+    of 60 collections a twentieth may have a name by chance.
+    """
     named = 0
     for seed in range(60):
         random = np.random.default_rng(seed)
-        kinds = np.where(random.random(200) < 0.3, 5 + random.integers(20, size=200), random.integers(5, size=200))
+        kinds = np.where(
+            random.random(200) < 0.3,
+            5 + random.integers(20, size=200),
+            random.integers(5, size=200),
+        )
         labels = kinds.astype(str).astype(object)
         assignments = random.integers(8, size=200)
-        named += any(clustering.over_represented(labels, assignments, cluster) for cluster in range(8))
+        named += any(
+            clustering.over_represented(labels, assignments, cluster) for cluster in range(8)
+        )
     assert named <= 8
 
 
 def test_a_hundred_thousand_songs_in_seconds_of_one_core():
     vectors = np.random.default_rng(0).standard_normal((100_000, 80)).astype(np.float32)
     with threadpool_limits(1):
-        start = time.process_time()  # of this process alone: other work on the machine does not count
+        # of this process alone: other work on the machine does not count
+        start = time.process_time()
         clustering.spherical_kmeans(vectors, 20, restarts=1)
     assert time.process_time() - start < 20  # about 2; ten restarts take 10 on two idle cores

@@ -1,4 +1,7 @@
-"""Poolings of frames against SciPy's own statistics, on sounds without movement, and on trees that do not fit."""
+"""Poolings of frames against SciPy's own statistics, on sounds without movement, and on
+trees that do not fit.
+"""
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -21,12 +24,18 @@ def test_mfcc_statistics_are_the_seven_moments_of_twenty_coefficients():
     frames = frames_of(0)
     coefficients = dct(frames.astype(float), norm="ortho")[:, :20]
     columns = [np.mean, np.std, stats.skew, stats.kurtosis, np.median, np.min, np.max]
-    np.testing.assert_allclose(pooling.mfcc_statistics(frames), np.concatenate([f(coefficients, axis=0) for f in columns]), atol=1e-9)
+    np.testing.assert_allclose(
+        pooling.mfcc_statistics(frames),
+        np.concatenate([f(coefficients, axis=0) for f in columns]),
+        atol=1e-9,
+    )
 
 
 def test_gain_moves_one_mean_and_nothing_else():
     frames = frames_of(1)
-    moved = np.flatnonzero(np.abs(pooling.mfcc_statistics(frames + np.log(2)) - pooling.mfcc_statistics(frames)) > 1e-4)
+    moved = np.flatnonzero(
+        np.abs(pooling.mfcc_statistics(frames + np.log(2)) - pooling.mfcc_statistics(frames)) > 1e-4
+    )
     assert set(moved % 20) == {0}  # loudness is the coefficient of order 0 alone
 
 
@@ -43,7 +52,10 @@ def test_a_tree_is_pooled_in_the_order_of_the_names(tmp_path):
     assert pooled["mean + deviation"].shape == (2, 4)
 
 
-@pytest.mark.parametrize(("frames", "message"), [(np.ones(7), r"shape \(7,\)"), (np.ones((0, 4)), r"shape \(0, 4\)"), (None, "missing; is ")])
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [(np.ones(7), r"shape \(7,\)"), (np.ones((0, 4)), r"shape \(0, 4\)"), (None, "missing; is ")],
+)
 def test_a_file_that_does_not_fit_is_named(tmp_path, frames, message):
     if frames is not None:
         np.save(tmp_path / "a.mp3.npy", frames)

@@ -1,4 +1,7 @@
-"""The quality benchmark on a planted corpus: the table holds what the scorer says, vectors are kept, rivals are real."""
+"""The quality benchmark on a planted corpus:
+the table holds what the scorer says, vectors are kept, rivals are real.
+"""
+
 import json
 
 import numpy as np
@@ -19,7 +22,12 @@ def corpus(tmp_path_factory):
     rows = ["filename,album,song"]
     for clip in range(60):
         song = clip // 4
-        frames = albums[song % 3] + songs[song] + random.standard_normal((1, 80)) + random.standard_normal((400, 80))
+        frames = (
+            albums[song % 3]
+            + songs[song]
+            + random.standard_normal((1, 80))
+            + random.standard_normal((400, 80))
+        )
         save_array(root / "vectors" / f"{clip:03d}.mp3.npy", frames.astype(np.float32))
         rows.append(f"{clip:03d}.mp3,album {song % 3},{'' if clip == 59 else f'song {song}'}")
     (root / "metadata.csv").write_text("\n".join(rows) + "\n")
@@ -27,16 +35,32 @@ def corpus(tmp_path_factory):
 
 
 def run(run_script, corpus, out, *options, **kwargs):
-    return run_script(SCRIPT, corpus / "audio", corpus / "vectors", corpus / "metadata.csv", out, *options, **kwargs)
+    return run_script(
+        SCRIPT,
+        corpus / "audio",
+        corpus / "vectors",
+        corpus / "metadata.csv",
+        out,
+        *options,
+        **kwargs,
+    )
 
 
 def test_the_table_holds_the_five_figures_of_the_vectors(corpus, run_script, tmp_path):
     done = run(run_script, corpus, tmp_path, "--only", "log-mel", "random", "--seeds", "2")
     results = json.loads((tmp_path / "quality.json").read_text())
-    assert {name: len(rows) for name, rows in results.items()} == {"log-mel mean": 1, "log-mel mean + deviation": 1, "random weights": 2}
-    assert "| random weights |" in (tmp_path / "quality.md").read_text() and "quality.png" in done.stdout
+    assert {name: len(rows) for name, rows in results.items()} == {
+        "log-mel mean": 1,
+        "log-mel mean + deviation": 1,
+        "random weights": 2,
+    }
+    assert (
+        "| random weights |" in (tmp_path / "quality.md").read_text()
+        and "quality.png" in done.stdout
+    )
     vectors = np.load(tmp_path / "vectors" / "log-mel_mean_seed_0.npy").astype(float)
-    vectors = ((vectors - vectors.mean(axis=0)) / vectors.std(axis=0))[:59]  # the last clip has no song
+    # the last clip has no song
+    vectors = ((vectors - vectors.mean(axis=0)) / vectors.std(axis=0))[:59]
     songs = np.array([f"song {clip // 4}" for clip in range(59)], dtype=object)
     albums = np.array([f"album {clip // 4 % 3}" for clip in range(59)], dtype=object)
     expected = scores.five_scores(vectors, songs, albums, "song", "album")
@@ -56,7 +80,10 @@ def test_vectors_that_are_there_are_kept(corpus, run_script, tmp_path):
 
 def test_doc2vec_on_audio_words_beats_noise(corpus, run_script, tmp_path):
     run(run_script, corpus, tmp_path, "--only", "doc2vec", "--seeds", "1")
-    assert json.loads((tmp_path / "quality.json").read_text())["Doc2Vec on audio words"][0]["song_mAP"] > 0.3
+    assert (
+        json.loads((tmp_path / "quality.json").read_text())["Doc2Vec on audio words"][0]["song_mAP"]
+        > 0.3
+    )
 
 
 def test_an_unknown_system_and_vectors_of_another_corpus_are_errors(corpus, run_script, tmp_path):

@@ -1,4 +1,7 @@
-"""The five figures of a corpus cut into clips: against plain references, on planted corpora and on noise."""
+"""The five figures of a corpus cut into clips:
+against plain references, on planted corpora and on noise.
+"""
+
 from collections import Counter
 
 import numpy as np
@@ -9,14 +12,25 @@ from sound_eval.evaluation import scores
 from sound_eval.search.vectors import unit_vectors
 
 
-def corpus(seed, n_songs=40, clips=4, n_labels=4, noise=1.0, label_distance=1.0, song_distance=1.0, dim=20):
-    """Vectors, songs and labels: each label a point, each song a point near it, each clip a point near that."""
+def corpus(
+    seed, n_songs=40, clips=4, n_labels=4, noise=1.0, label_distance=1.0, song_distance=1.0, dim=20
+):
+    """Vectors, songs and labels: each label a point, each song a point near it, each
+    clip a point near that.
+    """
     random = np.random.default_rng(seed)
     song = np.repeat(np.arange(n_songs), clips)
     label = song % n_labels
-    vectors = label_distance * random.standard_normal((n_labels, dim))[label] + song_distance * random.standard_normal((n_songs, dim))[song]
+    vectors = (
+        label_distance * random.standard_normal((n_labels, dim))[label]
+        + song_distance * random.standard_normal((n_songs, dim))[song]
+    )
     vectors = vectors + noise * random.standard_normal((len(song), dim))
-    return vectors, np.array([f"song {i}" for i in song], dtype=object), np.array([f"label {i}" for i in label], dtype=object)
+    return (
+        vectors,
+        np.array([f"song {i}" for i in song], dtype=object),
+        np.array([f"label {i}" for i in label], dtype=object),
+    )
 
 
 def cosine(a, b):
@@ -24,7 +38,9 @@ def cosine(a, b):
 
 
 def plain_retrieval(vectors, songs):
-    """First-rank share and mean average precision, one query at a time, the latter by scikit-learn."""
+    """First-rank share and mean average precision, one query at a time, the latter
+    by scikit-learn.
+    """
     first, precision = [], []
     for i in range(len(vectors)):
         others = [j for j in range(len(vectors)) if j != i]
@@ -37,7 +53,9 @@ def plain_retrieval(vectors, songs):
 
 
 def plain_vote(vectors, songs, labels):
-    """Balanced accuracy of the vote of the five nearest clips of other songs, one clip at a time."""
+    """Balanced accuracy of the vote of the five nearest clips of other songs,
+    one clip at a time.
+    """
     right = {label: [] for label in labels}
     for i in range(len(vectors)):
         others = [j for j in range(len(vectors)) if songs[j] != songs[i]]
@@ -54,8 +72,12 @@ def test_retrieval_and_vote_equal_plain_references(seed, monkeypatch):
     vectors, songs, labels = corpus(seed, noise=2.0)
     songs[5] = "a song of one clip"
     unit = unit_vectors(vectors)
-    assert scores.song_retrieval(unit, songs) == pytest.approx(plain_retrieval(vectors, songs), abs=1e-6)
-    assert scores.neighbour_vote(unit, songs, labels) == pytest.approx(plain_vote(vectors, songs, labels), abs=1e-9)
+    assert scores.song_retrieval(unit, songs) == pytest.approx(
+        plain_retrieval(vectors, songs), abs=1e-6
+    )
+    assert scores.neighbour_vote(unit, songs, labels) == pytest.approx(
+        plain_vote(vectors, songs, labels), abs=1e-9
+    )
 
 
 def test_a_corpus_that_is_easy_scores_high_everywhere():
@@ -66,7 +88,9 @@ def test_a_corpus_that_is_easy_scores_high_everywhere():
 
 
 def test_noise_scores_chance():
-    values = [scores.five_scores(*corpus(seed, label_distance=0, song_distance=0)) for seed in range(4)]
+    values = [
+        scores.five_scores(*corpus(seed, label_distance=0, song_distance=0)) for seed in range(4)
+    ]
     mean = {name: np.mean([value[name] for value in values]) for name in values[0]}
     assert mean["song_r1"] < 0.06 and mean["song_mAP"] < 0.08  # three of 159 clips are right
     assert abs(mean["label_knn5"] - 0.25) < 0.08 and abs(mean["label_svm"] - 0.25) < 0.08

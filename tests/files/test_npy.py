@@ -1,4 +1,8 @@
-"""Arrays from files that hold anything: what is right is read as NumPy reads it, everything else is one line that names the file."""
+"""Arrays from files that hold anything:
+what is right is read as NumPy reads it, everything else is one line
+that names the file.
+"""
+
 import io
 import os
 import random
@@ -47,7 +51,9 @@ def header(descr="'<f4'", order="False", shape="(6, 4)"):
 def test_numbers_are_read_as_numpy_reads_them(tmp_path, array, mmap_mode):
     np.save(tmp_path / "a.npy", array)
     read = load_array(tmp_path / "a.npy", mmap_mode)
-    assert read.shape == array.shape and read.dtype.newbyteorder("=") == array.dtype.newbyteorder("=")
+    assert read.shape == array.shape and read.dtype.newbyteorder("=") == array.dtype.newbyteorder(
+        "="
+    )
     np.testing.assert_array_equal(read, array)
     if mmap_mode is None:
         assert read.flags.c_contiguous and read.dtype.isnative
@@ -99,21 +105,30 @@ HOSTILE = {
     "magic alone": (npy.MAGIC, "version"),
     "version 9": (with_header(header(), FRAMES.tobytes(), 9), "version"),
     "header cut short": (with_header(header(), length=500), "ends within its header"),
-    "a header of 4 GB": (with_header(header(), version=2, length=2**32 - 1), "a header of 4294967295 bytes"),
+    "a header of 4 GB": (
+        with_header(header(), version=2, length=2**32 - 1),
+        "a header of 4294967295 bytes",
+    ),
     "a header of 60 kB": (with_header("[" * 60_000, version=2), "a header of 60000 bytes"),
     "brackets in brackets": (with_header("(" * 4000), "not readable"),
     "minus minus": (with_header("-" * 4000 + "1"), "not readable"),
     "powers": (with_header(header(shape="(9**9**9, 80)")), "not readable"),
     "a call": (with_header("__import__('os').system('true')"), "not readable"),
     "no dictionary": (with_header("(1, 2)"), "does not describe"),
-    "a key too much": (with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (), 'x': 1}"), "does not describe"),
+    "a key too much": (
+        with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (), 'x': 1}"),
+        "does not describe",
+    ),
     "negative": (with_header(header(shape="(-1, 80)"), bytes(3200)), "no shape"),
     "true": (with_header(header(shape="(True, 80)"), bytes(320)), "no shape"),
     "fractions": (with_header(header(shape="(1.0, 80)"), bytes(320)), "no shape"),
     "huge": (with_header(header(shape=f"({10**30}, 80)")), "shape that no array has"),
     "huge and empty": (with_header(header(shape=f"(0, {10**30})")), "shape that no array has"),
     "terabytes": (with_header(header(shape=f"({10**11}, 80)")), "ends after 0 of"),
-    "forty dimensions": (with_header(header(shape=f"({'1, ' * 40})"), bytes(4)), "shape that no array has"),
+    "forty dimensions": (
+        with_header(header(shape=f"({'1, ' * 40})"), bytes(4)),
+        "shape that no array has",
+    ),
     "no type": (with_header(header("'<f3'"), bytes(96)), "type <f3"),
     "type of types": (with_header(header("[('a', [('b', '<f4')])]"), bytes(96)), "records"),
     "cut short": (saved(FRAMES)[:-1], "ends after 95 of 96 bytes"),
@@ -139,7 +154,9 @@ def test_damaged_files_are_read_right_or_refused(tmp_path, seed):
     for _ in range(500):
         data = bytearray(saved(FRAMES))
         for _ in range(chance.choice([1, 1, 2, 8])):
-            data[chance.randrange(len(data) if chance.random() < 0.1 else 128)] = chance.randrange(256)
+            data[chance.randrange(len(data) if chance.random() < 0.1 else 128)] = chance.randrange(
+                256
+            )
         (tmp_path / "a.npy").write_bytes(data)
         try:
             read = load_array(tmp_path / "a.npy")
@@ -193,7 +210,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("shape", "dtype", "message"),
-    [(3, float, "shape"), ((0, 3), float, "shape"), ((3, 0), float, "shape"), ((3, 3), int, "dtype")],
+    [
+        (3, float, "shape"),
+        ((0, 3), float, "shape"),
+        ((3, 0), float, "shape"),
+        ((3, 3), int, "dtype"),
+    ],
 )
 def test_frames_are_a_matrix_of_floating_point_numbers(tmp_path, shape, dtype, message):
     np.save(tmp_path / "a.npy", np.zeros(shape, dtype))
@@ -204,5 +226,3 @@ def test_frames_are_a_matrix_of_floating_point_numbers(tmp_path, shape, dtype, m
 def test_members_of_an_archive_are_read_alike():
     with zipfile.ZipFile(io.BytesIO(zipped())) as archive, archive.open("a.npy") as file:
         np.testing.assert_array_equal(npy.read_values(file, npy.read_header(file)), FRAMES)
-
-

@@ -7,7 +7,15 @@ import pytest
 
 from sound_eval.errors import InputError
 from sound_eval.files import outputs
-from sound_eval.files.outputs import RECORD_NAME, check_output, check_outputs, digest, set_aside, write_output, write_outputs
+from sound_eval.files.outputs import (
+    RECORD_NAME,
+    check_output,
+    check_outputs,
+    digest,
+    set_aside,
+    write_output,
+    write_outputs,
+)
 
 
 def write(path, text, kind="labels"):
@@ -118,7 +126,9 @@ def test_a_record_that_is_no_file_is_not_written_through(tmp_path, kind):
         os.mkfifo(tmp_path / RECORD_NAME)
     with pytest.raises((OSError, InputError)):
         write(tmp_path / "a.csv", "text")
-    assert not (tmp_path / "a.csv").exists() and (kind == "pipe" or (tmp_path / "mine").read_text() == "mine")
+    assert not (tmp_path / "a.csv").exists() and (
+        kind == "pipe" or (tmp_path / "mine").read_text() == "mine"
+    )
 
 
 def test_several_outputs_are_written_together_or_not_at_all(tmp_path):
@@ -145,18 +155,32 @@ def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path, monkeypa
         check_outputs({tmp_path / "file" / "a.csv": "labels"})
     with pytest.raises(InputError, match="a name of 256 bytes; 255 is the most"):
         check_outputs({tmp_path / ("ü" * 126 + ".csv"): "labels"})
-    check_outputs({tmp_path / ("ü" * 125 + ".csv"): "labels", tmp_path / "new" / "folder" / "a.csv": "labels"})
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who runs the tests perhaps, may write anywhere
-    with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}: no permission to write a\.csv there"):
+    check_outputs(
+        {tmp_path / ("ü" * 125 + ".csv"): "labels", tmp_path / "new" / "folder" / "a.csv": "labels"}
+    )
+    # root, who runs the tests perhaps, may write anywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(
+        InputError, match=rf"{re.escape(str(tmp_path))}: no permission to write a\.csv there"
+    ):
         check_outputs({tmp_path / "new" / "a.csv": "labels"})
 
 
 def test_the_parts_of_a_run_and_a_log_mel_tree_are_no_outputs(tmp_path):
     (tmp_path / "epoc_num.txt").write_text("1")
-    for name in ("vector_at_3.npy", "music_list.txt", "config.yaml", "weights/x.csv", "cache/x", "tensorboard/vectors.tsv"):
+    for name in (
+        "vector_at_3.npy",
+        "music_list.txt",
+        "config.yaml",
+        "weights/x.csv",
+        "cache/x",
+        "tensorboard/vectors.tsv",
+    ):
         with pytest.raises(InputError, match="a part of the run folder"):
             check_outputs({tmp_path / name: "labels"})
-    check_outputs({tmp_path / "walk.m3u8": "playlist", tmp_path / "report" / "music_list.txt": "report"})
+    check_outputs(
+        {tmp_path / "walk.m3u8": "playlist", tmp_path / "report" / "music_list.txt": "report"}
+    )
     (tmp_path / ".spectrify.jsonl").write_text("{}")
     for name in ("x.npy", "a/b/x.NPY", "failures.csv"):
         with pytest.raises(InputError, match="a part of the log-mel tree"):
@@ -171,7 +195,11 @@ def test_what_a_person_changed_is_set_aside_in_a_folder_of_ours(tmp_path):
     assert set_aside(path, "labels") is None and path.read_text() == "ours"
     for text, name in (("mine", "a.kept.csv"), ("mine too", "a.kept2.csv")):
         path.write_text(text)
-        assert set_aside(path, "labels") == tmp_path / name and (tmp_path / name).read_text() == text and not path.exists()
+        assert (
+            set_aside(path, "labels") == tmp_path / name
+            and (tmp_path / name).read_text() == text
+            and not path.exists()
+        )
     path.mkdir()
     with pytest.raises(InputError, match="a folder"):
         set_aside(path, "labels")

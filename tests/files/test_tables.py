@@ -1,4 +1,7 @@
-"""CSV written and read in one way, and what is wrong with other people's; names that meet whatever their spelling."""
+"""CSV written and read in one way, and what is wrong with other people's;
+names that meet whatever their spelling.
+"""
+
 import csv
 import io
 import unicodedata
@@ -12,8 +15,42 @@ from sound_eval.files.tables import csv_lines, csv_text, frame_text, guarded, re
 from sound_eval.songs.labels import join, read_metadata
 
 NASTY = [
-    *["=cmd|' /C calc'!A0", "+1+2", "-x.mp3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=x", "''=x", "'", "'tis", "''", "-", "+", "'-3.5"],
-    *["-3.5", "+3", "1e5", "-1e-5", "0123", "a,b", 'say "hi"', '"', "a;b", "a\tb", " lead", "trail ", "two\nlines", "cr\rlf\r\n", "ü é", "x" * 255],
+    *[
+        "=cmd|' /C calc'!A0",
+        "+1+2",
+        "-x.mp3",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\uff1d1",
+        "'=x",
+        "''=x",
+        "'",
+        "'tis",
+        "''",
+        "-",
+        "+",
+        "'-3.5",
+    ],
+    *[
+        "-3.5",
+        "+3",
+        "1e5",
+        "-1e-5",
+        "0123",
+        "a,b",
+        'say "hi"',
+        '"',
+        "a;b",
+        "a\tb",
+        " lead",
+        "trail ",
+        "two\nlines",
+        "cr\rlf\r\n",
+        "ü é",
+        "x" * 255,
+    ],
 ]
 
 
@@ -58,7 +95,11 @@ def test_headers_as_people_and_spreadsheets_write_them(tmp_path, content):
     (tmp_path / "l.csv").write_bytes(content)
     table, report = join(["a.mp3.npy"], read_metadata(tmp_path / "l.csv"))
     assert table.filename.tolist() == ["a.mp3"] and table.genre.str.strip().tolist() == ["Rock"]
-    assert (report.without_row, report.without_song, report.duplicates) == (0, 0, 0) and "" not in table.columns
+    assert (report.without_row, report.without_song, report.duplicates) == (
+        0,
+        0,
+        0,
+    ) and "" not in table.columns
 
 
 @pytest.mark.parametrize(
@@ -85,7 +126,9 @@ def test_what_is_wrong_with_a_csv_is_one_line_that_names_it(tmp_path, content, m
 
 
 def labels(*names):
-    return pd.DataFrame({"filename": list(names), "label": [str(number) for number in range(len(names))]})
+    return pd.DataFrame(
+        {"filename": list(names), "label": [str(number) for number in range(len(names))]}
+    )
 
 
 NFC, NFD = (unicodedata.normalize(form, "é/ü.mp3") for form in ("NFC", "NFD"))
@@ -94,18 +137,28 @@ NFC, NFD = (unicodedata.normalize(form, "é/ü.mp3") for form in ("NFC", "NFD"))
 def test_rows_meet_songs_in_any_spelling_and_the_exact_one_wins():
     for row in (NFC, NFD, f"./{NFC}", f"./{NFD}".replace("/", "\\"), f" {NFC} "):
         table, report = join([f"{NFD}.npy"], labels(row))
-        assert table.filename.tolist() == [NFD] and table.label.tolist() == ["0"] and report.duplicates == 0
+        assert (
+            table.filename.tolist() == [NFD]
+            and table.label.tolist() == ["0"]
+            and report.duplicates == 0
+        )
     assert join([NFD, NFC], labels(NFC, NFD))[0].label.tolist() == ["1", "0"]
     table, report = join([NFC], labels(NFD, "x.mp3", NFC, f"./{NFC}"))
     assert table.label.tolist() == ["2"] and (report.duplicates, report.without_song) == (2, 1)
     table, report = join([NFC, NFD], labels(NFC))
-    assert table.label.tolist() == ["0", ""], "a row that is exactly one song's is not another's too"
+    assert table.label.tolist() == ["0", ""], (
+        "a row that is exactly one song's is not another's too"
+    )
     assert join(["a/b.mp3", "a\\b.mp3"], labels("a\\b.mp3"))[0].label.tolist() == ["", "0"]
 
 
 def test_a_row_that_means_two_songs_is_reported(capsys):
     table, report = join([NFC, NFD, "x.mp3"], labels(f" {NFC}", "x.mp3"))
-    assert table.label.tolist() == ["", "", "1"] and sorted(report.ambiguous) == sorted([NFC, NFD]) and report.duplicates == 0
+    assert (
+        table.label.tolist() == ["", "", "1"]
+        and sorted(report.ambiguous) == sorted([NFC, NFD])
+        and report.duplicates == 0
+    )
     report.print_warnings("l.csv")
     assert ascii(NFC) in capsys.readouterr().err
 
@@ -114,7 +167,11 @@ def test_a_row_that_means_two_songs_is_reported(capsys):
     ("song", "row", "message"),
     [
         ("a/B.mp3", "A/b.mp3", "differ in upper and lower case alone"),
-        ("a b.mp3", "a\u00a0b.mp3", r"'a b\.mp3' and 'a\\xa0b\.mp3' look alike, but are other letters"),
+        (
+            "a b.mp3",
+            "a\u00a0b.mp3",
+            r"'a b\.mp3' and 'a\\xa0b\.mp3' look alike, but are other letters",
+        ),
         ("ab.mp3", "a\u200bb.mp3", r"'a\\u200bb\.mp3' look alike"),
         ("a/b.mp3", "a/b.flac", "differ in the suffix alone"),
         ("disc/b.mp3", "b.mp3", "differ in their folders"),
@@ -129,7 +186,10 @@ def test_a_csv_that_names_no_song_says_what_differs(song, row, message):
 def test_the_case_of_some_names_is_a_hint_in_the_warning(capsys):
     _, report = join(["a.mp3", "b.mp3"], labels("a.mp3", "B.mp3"))
     report.print_warnings("l.csv")
-    assert "1 of 2 songs have no row; they are without labels; 'b.mp3' and 'B.mp3' differ in upper and lower case alone" in capsys.readouterr().err
+    assert (
+        "1 of 2 songs have no row; they are without labels; "
+        "'b.mp3' and 'B.mp3' differ in upper and lower case alone"
+    ) in capsys.readouterr().err
 
 
 def test_one_label_in_two_forms_is_one_label(tmp_path):
@@ -142,7 +202,9 @@ def test_files_are_found_on_the_disk_in_the_form_they_have_there(tmp_path):
     (tmp_path / "é").mkdir()
     (tmp_path / NFC).touch()
     assert on_disk(tmp_path, NFD) == tmp_path / NFC and on_disk(tmp_path, NFC) == tmp_path / NFC
-    assert on_disk(tmp_path, "é/x.mp3") == tmp_path / "é" / "x.mp3", "what is not there keeps its name"
+    assert on_disk(tmp_path, "é/x.mp3") == tmp_path / "é" / "x.mp3", (
+        "what is not there keeps its name"
+    )
     (tmp_path / "é" / "ü.mp3 ").touch()
     (tmp_path / NFC).rename(tmp_path / "é" / " ü.mp3")
     assert on_disk(tmp_path, NFD) == tmp_path / NFD, "of two that fit none is taken"

@@ -1,4 +1,5 @@
 """What errors say of files that cannot be written or read, and which names a tree may hold."""
+
 import errno
 import os
 
@@ -6,10 +7,26 @@ import numpy as np
 import pytest
 
 from sound_eval.errors import InputError, one_line
-from sound_eval.files.trees import atomic_write, checked_names, load_array, place_file, read_music_list, save_array, save_text
+from sound_eval.files.trees import (
+    atomic_write,
+    checked_names,
+    load_array,
+    place_file,
+    read_music_list,
+    save_array,
+    save_text,
+)
 
 
-@pytest.mark.parametrize("array", [np.float32(3), np.arange(6, dtype=np.float16).reshape(2, 3).T, np.empty((0, 4), np.float32), np.array([2**40])])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.float32(3),
+        np.arange(6, dtype=np.float16).reshape(2, 3).T,
+        np.empty((0, 4), np.float32),
+        np.array([2**40]),
+    ],
+)
 def test_an_array_is_read_as_it_was_written(tmp_path, array):
     save_array(tmp_path / "a.npy", array)
     read = load_array(tmp_path / "a.npy")
@@ -22,7 +39,9 @@ def test_arrays_of_objects_are_neither_written_nor_read(tmp_path):
         save_array(tmp_path / "a.npy", np.array([{}]))
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "list.txt").write_text("a/b.mp3.npy")
-    with pytest.raises(InputError, match=r"list.txt: not a whole .npy array \(text, or pickled objects\)"):
+    with pytest.raises(
+        InputError, match=r"list.txt: not a whole .npy array \(text, or pickled objects\)"
+    ):
         load_array(tmp_path / "list.txt")
 
 
@@ -46,7 +65,10 @@ def test_what_is_no_text_is_no_music_list(tmp_path):
         read_music_list(tmp_path / "vectors.npy")
 
 
-@pytest.mark.parametrize(("name", "message"), [("a\nb.npy", "line break"), ("a\rb.npy", "line break"), ("a\udcff.npy", "valid UTF-8")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a\nb.npy", "line break"), ("a\rb.npy", "line break"), ("a\udcff.npy", "valid UTF-8")],
+)
 def test_names_that_no_music_list_can_hold(name, message):
     assert checked_names(["ü/a b.npy"]) == ["ü/a b.npy"]
     with pytest.raises(InputError, match=message):
@@ -73,7 +95,11 @@ def test_where_no_link_can_be_a_copy_is_made_and_no_link_written_through(tmp_pat
     place_file(other, target)
     monkeypatch.setattr(os, "link", refuse_links)
     place_file(source, target)
-    assert (source.read_bytes(), other.read_bytes(), target.read_bytes()) == (b"music a", b"music b", b"music a")
+    assert (source.read_bytes(), other.read_bytes(), target.read_bytes()) == (
+        b"music a",
+        b"music b",
+        b"music a",
+    )
     assert not source.samefile(target)
 
 

@@ -1,4 +1,5 @@
 """Log-mel files whose audio is gone: what --prune removes, and what it leaves to be asked for."""
+
 import csv
 import os
 import shutil
@@ -45,7 +46,10 @@ def test_only_what_the_tree_made_is_pruned(tree):
     assert (orphans.removed, orphans.kept, orphans.held) == (["b/3.wav"], [], {})
     assert left == sorted([*without("b/3.wav"), "mine/vector_at_3.npy", "a/9.wav.npy"])
     done = run_script(SCRIPT, "--prune", *tree)
-    assert "warning: 2 .npy files in " in done.stderr and "a/9.wav.npy, mine/vector_at_3.npy" in done.stderr
+    assert (
+        "warning: 2 .npy files in " in done.stderr
+        and "a/9.wav.npy, mine/vector_at_3.npy" in done.stderr
+    )
 
 
 @pytest.mark.parametrize("way", ["removed", "empty", "hidden", "link"])
@@ -60,8 +64,13 @@ def test_a_top_folder_gone_whole_has_to_be_asked_for(tree, way):
         (music / "b/.directory").write_bytes(b"x")
     (music / "5.wav").unlink()
     done = run_script(SCRIPT, "--prune", *tree)  # it takes nothing from behind it for a folder
-    assert "warning: 1 log-mel files have no audio file any more (removed): 5.wav.npy" in done.stderr
-    assert "warning: 2 log-mel files are kept, though all audio below b/ is gone: is its disk mounted? --prune=b removes them" in done.stderr
+    assert (
+        "warning: 1 log-mel files have no audio file any more (removed): 5.wav.npy" in done.stderr
+    )
+    assert (
+        "warning: 2 log-mel files are kept, though all audio below b/ is gone: "
+        "is its disk mounted? --prune=b removes them"
+    ) in done.stderr
     assert walk(out, [".npy"]) == without("5.wav")
     done = run_script(SCRIPT, *tree, "--prune=b/")
     assert "(removed): b/3.wav.npy, b/4.wav.npy" in done.stderr

@@ -1,4 +1,7 @@
-"""spectrify_all.py as a person runs it: the tree, the second run, hostile folders, kills at any time."""
+"""spectrify_all.py as a person runs it:
+the tree, the second run, hostile folders, kills at any time.
+"""
+
 import csv
 import fcntl
 import os
@@ -55,7 +58,10 @@ def music(tmp_path):
     """Six short wavs in two folders."""
     folder = tmp_path / "music"
     for number in range(6):
-        encode(planted_sound(("pulse", "chord", "noise")[number % 3], number, 1.5), folder / f"disc {number % 2}" / f"{number}.wav")
+        encode(
+            planted_sound(("pulse", "chord", "noise")[number % 3], number, 1.5),
+            folder / f"disc {number % 2}" / f"{number}.wav",
+        )
     return folder
 
 
@@ -80,17 +86,31 @@ def test_a_tree_of_log_mels(audio_folder, spectrified):
     for name in names[:4]:
         frames = np.load(out / f"{name}.npy", allow_pickle=False)
         samples = decode_whole(audio_folder / name, samplerate=config.SAMPLERATE)
-        whole = log_mel(samples, samplerate=config.SAMPLERATE, hop=config.hop, fft_size=config.FFT_SIZE, n_mels=config.NUM_MEL_BINS)
+        whole = log_mel(
+            samples,
+            samplerate=config.SAMPLERATE,
+            hop=config.hop,
+            fft_size=config.FFT_SIZE,
+            n_mels=config.NUM_MEL_BINS,
+        )
         assert frames.dtype == np.float32
-        assert frames.shape == (1 + (len(samples) - config.FFT_SIZE) // config.hop, config.NUM_MEL_BINS)
+        assert frames.shape == (
+            1 + (len(samples) - config.FFT_SIZE) // config.hop,
+            config.NUM_MEL_BINS,
+        )
         assert np.array_equal(frames, whole)  # the stream on disk, the whole array, and ...
-        assert np.array_equal(frames, log_mel_of_file(audio_folder / name, config))  # ... the function agree bit for bit
+        # ... the function agree bit for bit
+        assert np.array_equal(frames, log_mel_of_file(audio_folder / name, config))
 
 
 def test_the_config_decides(music, tmp_path):
-    (tmp_path / "c.yaml").write_text("TIME_SEGMENT_SIZE: 0.1\nFFT_SIZE: 2048\nNUM_MEL_BINS: 12\nAUDIO_SUFFIXES: [.WAV]\n")
+    (tmp_path / "c.yaml").write_text(
+        "TIME_SEGMENT_SIZE: 0.1\nFFT_SIZE: 2048\nNUM_MEL_BINS: 12\nAUDIO_SUFFIXES: [.WAV]\n"
+    )
     encode(planted_sound("noise", 0, 1), music / "left out.flac")
-    done = run_script(SCRIPT, music, tmp_path / "out", "--config", tmp_path / "c.yaml", "--processes", 1)
+    done = run_script(
+        SCRIPT, music, tmp_path / "out", "--config", tmp_path / "c.yaml", "--processes", 1
+    )
     assert last_line(done) == "done 6, skipped 0, failed 0"
     assert np.load(tmp_path / "out/disc 0/0.wav.npy").shape == (1 + (24000 - 2048) // 1600, 12)
 
@@ -112,15 +132,28 @@ def test_long_files_are_capped_or_left_out(music, tmp_path):
     encode(planted_sound("pulse", 9, 4), music / "long.wav")
     (tmp_path / "cap.yaml").write_text("TIME_SEGMENT_SIZE: 0.025\nMAX_SECONDS: 2\n")
     (tmp_path / "skip.yaml").write_text("MAX_SECONDS: 2\nLONG_FILES: skip\n")
-    assert last_line(run_script(SCRIPT, music, tmp_path / "cap", "--config", tmp_path / "cap.yaml")) == "done 7, skipped 0, failed 0"
+    assert (
+        last_line(run_script(SCRIPT, music, tmp_path / "cap", "--config", tmp_path / "cap.yaml"))
+        == "done 7, skipped 0, failed 0"
+    )
     assert len(np.load(tmp_path / "cap/long.wav.npy")) == 1 + (32000 - 2048) // 400
-    for expected in ("done 6, skipped 1 (1 longer than MAX_SECONDS), failed 0", "done 0, skipped 7 (1 longer than MAX_SECONDS), failed 0"):
-        assert last_line(run_script(SCRIPT, music, tmp_path / "skip", "--config", tmp_path / "skip.yaml")) == expected
+    for expected in (
+        "done 6, skipped 1 (1 longer than MAX_SECONDS), failed 0",
+        "done 0, skipped 7 (1 longer than MAX_SECONDS), failed 0",
+    ):
+        assert (
+            last_line(
+                run_script(SCRIPT, music, tmp_path / "skip", "--config", tmp_path / "skip.yaml")
+            )
+            == expected
+        )
     assert "long.wav.npy" not in arrays(tmp_path / "skip")
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path):
-    """Two minutes and an hour, from the file to its log-mel on disk, each in a process of its own."""
+    """Two minutes and an hour, from the file to its log-mel on disk, each in a
+    process of its own.
+    """
     code = """if True:
         import re, sys
         from pathlib import Path
@@ -133,8 +166,27 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     for minutes in (2, 60):
         path = tmp_path / f"{minutes}.wav"
         source = f"sine=frequency=300:sample_rate=22050:duration={minutes * 60}"
-        subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-ac", "2", "-c:a", "pcm_u8", path], check=True)
-        run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True, cwd=REPO)
+        subprocess.run(
+            [
+                "ffmpeg",
+                "-nostdin",
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                source,
+                "-ac",
+                "2",
+                "-c:a",
+                "pcm_u8",
+                path,
+            ],
+            check=True,
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, check=True, cwd=REPO
+        )
         seconds, peaks[minutes] = map(float, run.stdout.split())
         assert abs(seconds - minutes * 60) < 0.01
     assert peaks[60] < peaks[2] + 5_000  # kilobytes
@@ -156,7 +208,12 @@ def test_the_display_moves_within_a_long_file(tmp_path, monkeypatch):
     encode(np.tile(planted_sound("noise", 0, 60), 30), tmp_path / "music" / "half an hour.wav")
     spectrify_module.spectrify(tmp_path / "music", tmp_path / "out", read_config(), processes=1)
     hours = [hours for count, hours in notes if not count and hours]
-    assert len(set(hours)) > 3 and hours == sorted(hours) and notes[-1] == (1, 0.5) and not any(spectrify_module.IN_HAND)
+    assert (
+        len(set(hours)) > 3
+        and hours == sorted(hours)
+        and notes[-1] == (1, 0.5)
+        and not any(spectrify_module.IN_HAND)
+    )
 
 
 def test_a_second_run_does_what_is_missing_or_changed(music, tmp_path):
@@ -168,7 +225,11 @@ def test_a_second_run_does_what_is_missing_or_changed(music, tmp_path):
     (out / "disc 1/1.wav.npy").unlink()
     encode(planted_sound("noise", 78, 1), music / "new.wav")
     assert last_line(run_script(SCRIPT, music, out)) == "done 3, skipped 4, failed 0"
-    again = {path.relative_to(out).as_posix() for path in out.rglob("*.npy") if path.stat().st_mtime_ns != times.get(path)}
+    again = {
+        path.relative_to(out).as_posix()
+        for path in out.rglob("*.npy")
+        if path.stat().st_mtime_ns != times.get(path)
+    }
     assert again == {"disc 0/0.wav.npy", "disc 1/1.wav.npy", "new.wav.npy"}
     assert len(np.load(out / "disc 0/0.wav.npy")) == 1 + (40000 - 1024) // 400
     assert last_line(run_script(SCRIPT, music, out, "--overwrite")) == "done 7, skipped 0, failed 0"
@@ -182,11 +243,16 @@ def test_another_config_is_refused_by_its_keys(music, tmp_path):
     done = run_script(SCRIPT, music, out, "--config", tmp_path / "c.yaml", check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert "FFT_SIZE is 2048 here and 1024 there; NUM_MEL_BINS is 40 here and 80 there" in done.stderr
+    assert (
+        "FFT_SIZE is 2048 here and 1024 there; NUM_MEL_BINS is 40 here and 80 there" in done.stderr
+    )
     assert tree(out) == before
     run_script(SCRIPT, music, out, "--config", tmp_path / "c.yaml", "--overwrite")
     assert np.load(out / "disc 0/0.wav.npy").shape[1] == 40
-    assert last_line(run_script(SCRIPT, music, out, "--config", tmp_path / "c.yaml")) == "done 0, skipped 6, failed 0"
+    assert (
+        last_line(run_script(SCRIPT, music, out, "--config", tmp_path / "c.yaml"))
+        == "done 0, skipped 6, failed 0"
+    )
 
 
 def test_outputs_without_a_source_are_listed_and_pruned_on_request(music, tmp_path):
@@ -194,7 +260,10 @@ def test_outputs_without_a_source_are_listed_and_pruned_on_request(music, tmp_pa
     run_script(SCRIPT, music, out)
     (music / "disc 1/3.wav").unlink()
     done = run_script(SCRIPT, music, out, "--exclude", "disc 0")  # what is excluded is not gone
-    assert "1 log-mel files have no audio file any more (kept; --prune removes them): disc 1/3.wav.npy" in done.stderr
+    assert (
+        "1 log-mel files have no audio file any more (kept; --prune removes them): disc 1/3.wav.npy"
+        in done.stderr
+    )
     assert "disc 1/3.wav.npy" in arrays(out)
     run_script(SCRIPT, music, out, "--prune")
     assert len(arrays(out)) == 5
@@ -216,10 +285,14 @@ def hostile_files(folder):
     noise = np.random.default_rng(0).bytes(30000)
     contents = {
         "empty.mp3": b"", "empty.wav": b"", "empty.flac": b"", "empty, with \"quotes\".ogg": b"",
-        "one byte.mp3": b"\xff", "text.mp3": b"not music\n" * 500, "text.wav": b"not music\n" * 500, "page.ogg": b"<html>404</html>" * 50,
-        "noise.m4a": noise, "noise.wma": noise, "noise.flac": noise, "noise.opus": noise, "zeros.mp3": bytes(20000), "zeros.wav": bytes(20000),
-        "cut.flac": flac[: len(flac) // 2], "cut.mp3": mp3[: len(mp3) // 2], "cut.m4a": m4a[: len(m4a) // 2],
-        "header only.wav": b"RIFF\x24\0\0\0WAVEfmt ", "header only.flac": flac[:100], "line\nbreak.mp3": mp3, "return\r.mp3": mp3,
+        "one byte.mp3": b"\xff", "text.mp3": b"not music\n" * 500, "text.wav": b"not music\n" * 500,
+        "page.ogg": b"<html>404</html>" * 50,
+        "noise.m4a": noise, "noise.wma": noise, "noise.flac": noise, "noise.opus": noise,
+        "zeros.mp3": bytes(20000), "zeros.wav": bytes(20000),
+        "cut.flac": flac[: len(flac) // 2], "cut.mp3": mp3[: len(mp3) // 2],
+        "cut.m4a": m4a[: len(m4a) // 2],
+        "header only.wav": b"RIFF\x24\0\0\0WAVEfmt ", "header only.flac": flac[:100],
+        "line\nbreak.mp3": mp3, "return\r.mp3": mp3,
     }  # fmt: skip
     for name, data in contents.items():
         (folder / name).write_bytes(data)
@@ -237,7 +310,17 @@ def hostile_files(folder):
         os.chdir(folder)  # the path of a socket has to be short
         server.bind("socket.mp3")
         os.chdir(cwd)
-    extra = ["not a number.wav", "no samples.wav", undecodable, "fifo.mp3", "folder.mp3", "self.mp3", "nowhere.mp3", "up", "socket.mp3"]
+    extra = [
+        "not a number.wav",
+        "no samples.wav",
+        undecodable,
+        "fifo.mp3",
+        "folder.mp3",
+        "self.mp3",
+        "nowhere.mp3",
+        "up",
+        "socket.mp3",
+    ]
     return [*contents, *extra]
 
 
@@ -254,7 +337,10 @@ def test_thirty_hostile_files_among_good_ones(music, tmp_path):
     reasons = failures(out)
     assert reasons["disc 0/fifo.mp3"][0] == "a FIFO, not a file"
     assert reasons["disc 0/up"][0] == "link to a folder that is read already"
-    assert "loop" in reasons["disc 0/self.mp3"][1] or "levels of symbolic links" in reasons["disc 0/self.mp3"][1]
+    assert (
+        "loop" in reasons["disc 0/self.mp3"][1]
+        or "levels of symbolic links" in reasons["disc 0/self.mp3"][1]
+    )
     assert "of the 2.0 s that the file declares" in reasons["disc 0/cut.flac"][1]
     assert "ffmpeg: " in reasons["disc 0/noise.m4a"][1]
     assert all(reason for reason, _ in reasons.values())
@@ -277,8 +363,15 @@ def test_prune_does_not_empty_the_tree_of_another_folder(music, tmp_path):
     run_script(SCRIPT, music, out)
     before = arrays(out)
     done = run_script(SCRIPT, music / "disc 1", out, "--prune", check=False)
-    assert done.returncode == 1 and "has the audio of none of the 6 log-mel files" in done.stderr and done.stderr.count("\n") == 1
-    assert arrays(out) == before and last_line(run_script(SCRIPT, music, out)) == "done 0, skipped 6, failed 0"
+    assert (
+        done.returncode == 1
+        and "has the audio of none of the 6 log-mel files" in done.stderr
+        and done.stderr.count("\n") == 1
+    )
+    assert (
+        arrays(out) == before
+        and last_line(run_script(SCRIPT, music, out)) == "done 0, skipped 6, failed 0"
+    )
 
 
 def test_a_file_that_breaks_leaves_no_old_array(music, tmp_path):
@@ -294,10 +387,18 @@ def test_exit_status_and_errors(tmp_path):
     assert run_script(SCRIPT, tmp_path / "bad", tmp_path / "out", check=False).returncode == 1
     (tmp_path / "none").mkdir()
     (tmp_path / "none/cover.jpg").write_bytes(b"x")
-    for folder, words in (("none", "no audio file"), ("missing", "no such folder"), ("bad/a.mp3", "not a folder")):
+    for folder, words in (
+        ("none", "no audio file"),
+        ("missing", "no such folder"),
+        ("bad/a.mp3", "not a folder"),
+    ):
         done = run_script(SCRIPT, tmp_path / folder, tmp_path / "out2", check=False)
         assert done.returncode == 1
-        assert done.stderr.startswith("error: ") and words in done.stderr and done.stderr.count("\n") == 1
+        assert (
+            done.stderr.startswith("error: ")
+            and words in done.stderr
+            and done.stderr.count("\n") == 1
+        )
     assert not (tmp_path / "out2").exists()
 
 
@@ -311,8 +412,14 @@ def test_a_folder_that_cannot_be_read_is_named(music, monkeypatch):
 
     monkeypatch.setattr("sound_eval.audio.folder.os.scandir", refuse)
     folder = AudioFolder(music, AUDIO_SUFFIXES)
-    assert [(failure.name, failure.reason) for failure in folder.failures] == [("disc 1", "folder cannot be read")]
-    assert [source.name for source in folder.sources] == ["disc 0/0.wav", "disc 0/2.wav", "disc 0/4.wav"]
+    assert [(failure.name, failure.reason) for failure in folder.failures] == [
+        ("disc 1", "folder cannot be read")
+    ]
+    assert [source.name for source in folder.sources] == [
+        "disc 0/0.wav",
+        "disc 0/2.wav",
+        "disc 0/4.wav",
+    ]
 
 
 def test_links_to_folders_are_followed_once(music, tmp_path):
@@ -322,7 +429,9 @@ def test_links_to_folders_are_followed_once(music, tmp_path):
     (music / "aa linked").symlink_to(tmp_path / "elsewhere")
     (music / "ab again").symlink_to(music / "disc 1")
     folder = AudioFolder(music, AUDIO_SUFFIXES)
-    assert [source.name for source in folder.sources if "disc" not in source.name] == ["aa linked/a/x.wav"]
+    assert [source.name for source in folder.sources if "disc" not in source.name] == [
+        "aa linked/a/x.wav"
+    ]
     assert len(folder.sources) == 7
     assert [failure.name for failure in folder.failures] == ["aa linked/back", "ab again"]
 
@@ -369,7 +478,9 @@ def test_two_runs_at_once_do_not_mix(music, tmp_path):
 def start(*args):
     """A run in a process group of its own."""
     command = [sys.executable, str(REPO / SCRIPT), *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
 
 
 def test_killed_ten_times_at_random_the_tree_is_the_same(audio_folder, spectrified, tmp_path):
@@ -378,8 +489,11 @@ def test_killed_ten_times_at_random_the_tree_is_the_same(audio_folder, spectrifi
     for attempt in range(10):
         process = start(audio_folder, out, "--processes", 2)
         wanted = len(list(out.rglob("*.npy"))) + dice.randrange(3)
-        deadline = time.monotonic() + dice.uniform(0.02, 0.35)  # within the start, or while files are being written
-        while process.poll() is None and (time.monotonic() < deadline or len(list(out.rglob("*.npy"))) < wanted):
+        # within the start, or while files are being written
+        deadline = time.monotonic() + dice.uniform(0.02, 0.35)
+        while process.poll() is None and (
+            time.monotonic() < deadline or len(list(out.rglob("*.npy"))) < wanted
+        ):
             time.sleep(0.005)
         killed += process.poll() is None
         if attempt % 2 and process.poll() is None:
@@ -388,14 +502,21 @@ def test_killed_ten_times_at_random_the_tree_is_the_same(audio_folder, spectrifi
             process.kill()  # the parent alone: its processes have to notice
         process.communicate()
         found = arrays(out) if out.exists() else {}
-        assert all(whole[name] == data for name, data in found.items())  # nothing partial under a final name
-        without_line += len(found) > (out / ".spectrify.jsonl").read_text().count('"name"') if found else 0
+        # nothing partial under a final name
+        assert all(whole[name] == data for name, data in found.items())
+        without_line += (
+            len(found) > (out / ".spectrify.jsonl").read_text().count('"name"') if found else 0
+        )
     assert killed >= 5
     assert without_line  # arrays that no line vouches for, which are known to be ours all the same
     assert last_line(run_script(SCRIPT, audio_folder, out)).endswith(", failed 0")
     assert tree(out) == whole
-    assert (out / ".spectrify.jsonl").read_bytes() == (spectrified[0] / ".spectrify.jsonl").read_bytes()
-    assert not [path for path in out.rglob(".*") if path.name not in (".spectrify.jsonl", ".spectrify.lock")]
+    assert (out / ".spectrify.jsonl").read_bytes() == (
+        spectrified[0] / ".spectrify.jsonl"
+    ).read_bytes()
+    assert not [
+        path for path in out.rglob(".*") if path.name not in (".spectrify.jsonl", ".spectrify.lock")
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -410,7 +531,10 @@ def test_an_interrupt_keeps_what_is_done(audio_folder, tmp_path, number):
     assert process.returncode == 130
     assert "Traceback" not in error
     assert not list(out.rglob(".writing-*"))
-    done, skipped = (int(part.split()[1]) for part in last_line(run_script(SCRIPT, audio_folder, out)).split(",")[:2])
+    done, skipped = (
+        int(part.split()[1])
+        for part in last_line(run_script(SCRIPT, audio_folder, out)).split(",")[:2]
+    )
     assert skipped >= 2
     assert done + skipped == 24
 
@@ -421,7 +545,12 @@ def test_an_interrupt_keeps_what_is_done(audio_folder, tmp_path, number):
 def test_a_dask_worker_killed_in_the_middle_costs_nothing(audio_folder, spectrified, tmp_path):
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "out"
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, distributed.Client(cluster) as client:
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         workers_before = client.run(os.getpid)
         assert len(set(workers_before.values())) == 2
         process = start(audio_folder, out, "--dask", cluster.scheduler_address)
@@ -438,7 +567,10 @@ def test_a_dask_worker_killed_in_the_middle_costs_nothing(audio_folder, spectrif
 
 def test_a_dask_cluster_on_this_machine(music, tmp_path):
     pytest.importorskip("distributed")
-    assert last_line(run_script(SCRIPT, music, tmp_path / "out", "--dask", "local", "--processes", 1)) == "done 6, skipped 0, failed 0"
+    assert (
+        last_line(run_script(SCRIPT, music, tmp_path / "out", "--dask", "local", "--processes", 1))
+        == "done 6, skipped 0, failed 0"
+    )
 
 
 def test_dask_errors_are_one_line(music, tmp_path, monkeypatch):

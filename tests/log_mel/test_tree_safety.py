@@ -1,4 +1,7 @@
-"""A log-mel tree and what is not its own: nothing of somebody else's is replaced, and no good array is lost."""
+"""A log-mel tree and what is not its own:
+nothing of somebody else's is replaced, and no good array is lost.
+"""
+
 import csv
 import errno
 import json
@@ -70,13 +73,23 @@ def test_what_stands_where_an_array_is_to_go_stays(music, tmp_path):
     (out / "link.wav.npy").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").write_bytes(b"mine")
     os.mkfifo(out / "pipe.wav.npy")
-    for options, done in (((), "done 0, skipped 3, failed 4"), (("--overwrite",), "done 3, skipped 0, failed 4")):
+    for options, done in (
+        ((), "done 0, skipped 3, failed 4"),
+        (("--overwrite",), "done 3, skipped 0, failed 4"),
+    ):
         printed = run_script(SCRIPT, music, out, *options, check=False)
         assert (printed.returncode, printed.stdout.splitlines()[-1]) == (3, done)
-        assert {name: reason for name, (reason, _) in rows(out).items()} == dict.fromkeys(new, "its place is taken")
-        assert "user.wav.npy: is there, and spectrify_all.py did not make it" in rows(out)["user.wav"][1]
+        assert {name: reason for name, (reason, _) in rows(out).items()} == dict.fromkeys(
+            new, "its place is taken"
+        )
+        assert (
+            "user.wav.npy: is there, and spectrify_all.py did not make it"
+            in rows(out)["user.wav"][1]
+        )
         assert np.array_equal(np.load(out / "user.wav.npy"), np.ones((5, 80)))
-        assert (out / "link.wav.npy").is_symlink() and (tmp_path / "elsewhere").read_bytes() == b"mine"
+        assert (out / "link.wav.npy").is_symlink() and (
+            tmp_path / "elsewhere"
+        ).read_bytes() == b"mine"
     (out / "user.wav.npy").rename(out / "mine.npy")
     assert run(music, out).done == 1
     assert len(np.load(out / "user.wav.npy")) > 5
@@ -91,7 +104,8 @@ def test_a_dask_cluster_leaves_them_too(music, tmp_path):
     done = run_script(SCRIPT, music, out, "--dask", "local", "--processes", 1, check=False)
     assert done.stdout.splitlines()[-1] == "done 2, skipped 0, failed 2"
     assert {name: reason for name, (reason, _) in rows(out).items()} == {
-        "a/1.wav": "its place is taken", LONG: "its name is too long for NAME.npy by 1 bytes; rename it",
+        "a/1.wav": "its place is taken",
+        LONG: "its name is too long for NAME.npy by 1 bytes; rename it",
     }  # fmt: skip
     assert (out / "a/1.wav.npy").read_bytes() == b"mine"
 
@@ -107,7 +121,8 @@ def test_what_comes_to_stand_there_meanwhile_stays_too(music, tmp_path, monkeypa
     report = run(music, out)
     assert failures(report) == {"3.wav": "its place is taken"}
     monkeypatch.undo()
-    assert failures(run(music, out)) == {"3.wav": "its place is taken"}  # it was never known as ours
+    # it was never known as ours
+    assert failures(run(music, out)) == {"3.wav": "its place is taken"}
     assert np.array_equal(np.load(out / "3.wav.npy"), np.ones((5, 80)))
 
 
@@ -127,9 +142,13 @@ def test_a_failures_csv_of_somebody_elses_stays(music, tmp_path, begun):
     out.mkdir(exist_ok=True)
     (out / "failures.csv").write_text("student,mark\nme,1\n")
     before = everything(out)
-    with pytest.raises(InputError, match=r"failures.csv: is there, and spectrify_all.py did not make it"):
+    with pytest.raises(
+        InputError, match=r"failures.csv: is there, and spectrify_all.py did not make it"
+    ):
         run(music, out)
-    assert everything(out).items() - {(".spectrify.lock", b"")} == before.items() - {(".spectrify.lock", b"")}
+    assert everything(out).items() - {(".spectrify.lock", b"")} == before.items() - {
+        (".spectrify.lock", b"")
+    }
 
 
 @pytest.mark.parametrize(
@@ -156,13 +175,19 @@ def test_a_folder_that_is_something_else_is_refused(music, tmp_path, sign, words
 
 def test_a_tree_among_the_songs_is_refused_and_an_old_one_goes_on(music, tmp_path):
     before = everything(tmp_path)
-    for out, words in ((music, "is the folder of music itself"), (tmp_path, "holds the folder of music"), (music / "a", "holds audio")):
+    for out, words in (
+        (music, "is the folder of music itself"),
+        (tmp_path, "holds the folder of music"),
+        (music / "a", "holds audio"),
+    ):
         with pytest.raises(InputError, match=words):
             run(music, out)
     assert everything(tmp_path) == before
     tree = run(music, tmp_path / "out") and tmp_path / "out"
     for name in os.listdir(tree):
-        os.rename(tree / name, music / name) if name != "a" else [path.rename(music / "a" / path.name) for path in (tree / "a").iterdir()]
+        os.rename(tree / name, music / name) if name != "a" else [
+            path.rename(music / "a" / path.name) for path in (tree / "a").iterdir()
+        ]
     report = run(music, music, prune=[""])
     assert (report.done, report.skipped, report.failures) == (0, 3, [])
 
@@ -172,13 +197,23 @@ def test_a_tree_of_before_there_were_claims_goes_on(music, tmp_path):
     run(music, out)
     first, *entries = lines_of(out)
     assert first.pop("claims") is True
-    kept = [entry for entry in entries if entry["name"] != "3.wav"]  # killed before it could write the line
-    (out / ".spectrify.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [first, *kept]))
+    # killed before it could write the line
+    kept = [entry for entry in entries if entry["name"] != "3.wav"]
+    (out / ".spectrify.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in [first, *kept])
+    )
     (out / "mine.wav.npy").write_bytes(b"not in the form of ours")
     make_music(music, ["mine.wav"])
     report = run(music, out)
-    assert (report.done, report.skipped, failures(report)) == (1, 2, {"mine.wav": "its place is taken"})
-    assert lines_of(out) == [first | {"claims": True}, *sorted(entries, key=lambda entry: entry["name"])]
+    assert (report.done, report.skipped, failures(report)) == (
+        1,
+        2,
+        {"mine.wav": "its place is taken"},
+    )
+    assert lines_of(out) == [
+        first | {"claims": True},
+        *sorted(entries, key=lambda entry: entry["name"]),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["text", "link", "pipe", "binary"])
@@ -203,14 +238,21 @@ def test_half_written_files_go_and_what_is_named_alike_stays(music, tmp_path):
     (out / "linked").symlink_to(elsewhere)
     (out / ".writing-00000000000000ff").mkdir()
     (out / ".writing-00000000000000aa").symlink_to(elsewhere)
-    stays = [out / ".writing-letters.txt", out / "a/.writing-0123456789ABCDEF", out / ".writing-0123", elsewhere / ".writing-0123456789abcdef"]
+    stays = [
+        out / ".writing-letters.txt",
+        out / "a/.writing-0123456789ABCDEF",
+        out / ".writing-0123",
+        elsewhere / ".writing-0123456789abcdef",
+    ]
     goes = [out / ".writing-0123456789abcdef", out / "a/.writing-fedcba9876543210"]
     for path in stays + goes:
         path.write_bytes(b"x")
     run(music, out)
     assert [path for path in stays if not path.exists()] == []
     assert [path for path in goes if path.exists()] == []
-    assert (out / ".writing-00000000000000ff").is_dir() and (out / ".writing-00000000000000aa").is_symlink()
+    assert (out / ".writing-00000000000000ff").is_dir() and (
+        out / ".writing-00000000000000aa"
+    ).is_symlink()
 
 
 # ---- names ----
@@ -221,7 +263,9 @@ def test_names_that_are_too_long_are_failures_and_the_others_go_on(music, tmp_pa
     make_music(music, [LONG, longest])
     done = run_script(SCRIPT, music, tmp_path / "out", check=False)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (3, "done 4, skipped 0, failed 1")
-    assert rows(tmp_path / "out") == {LONG: ("its name is too long for NAME.npy by 1 bytes; rename it", "")}
+    assert rows(tmp_path / "out") == {
+        LONG: ("its name is too long for NAME.npy by 1 bytes; rename it", "")
+    }
     assert (tmp_path / "out" / f"{longest}.npy").is_file()
 
 
@@ -232,7 +276,9 @@ def test_paths_that_are_too_long_are_failures_and_the_others_go_on(music, tmp_pa
     name = f"{deep}/s.wav"
     (music / name).write_bytes((music / "3.wav").read_bytes())
     report = run(music, out)
-    assert failures(report) == {name: "its path is too long; give a VECTORS_DIR with a shorter one, or rename folders"}
+    assert failures(report) == {
+        name: "its path is too long; give a VECTORS_DIR with a shorter one, or rename folders"
+    }
     assert report.done == 3
 
 
@@ -242,12 +288,20 @@ def test_names_that_the_disk_takes_for_one_do_not_share_an_array(music, tmp_path
     assert run(music, tmp_path / "apart").done == 7  # this disk tells them apart
     monkeypatch.setattr(tree_files, "finds", lambda folder, letter, other: True)
     report = run(music, tmp_path / "out")
-    assert failures(report) == {"s.wav": "its place is taken", "caf\u00e9.wav": "its place is taken"}
-    assert "S.wav: one and the same name on the disk of the tree; rename one" in rows(tmp_path / "out")["s.wav"][1]
+    assert failures(report) == {
+        "s.wav": "its place is taken",
+        "caf\u00e9.wav": "its place is taken",
+    }
+    assert (
+        "S.wav: one and the same name on the disk of the tree; rename one"
+        in rows(tmp_path / "out")["s.wav"][1]
+    )
     assert (report.done, run(music, tmp_path / "out").skipped) == (5, 5)
 
 
-def test_a_song_renamed_in_case_alone_keeps_its_array_on_a_disk_that_takes_both_for_one(music, tmp_path, monkeypatch):
+def test_a_song_renamed_in_case_alone_keeps_its_array_on_a_disk_that_takes_both_for_one(
+    music, tmp_path, monkeypatch
+):
     out = tmp_path / "out"
     make_music(music, ["d/x.wav"])
     run(music, out)
@@ -256,7 +310,13 @@ def test_a_song_renamed_in_case_alone_keeps_its_array_on_a_disk_that_takes_both_
     monkeypatch.setattr(tree_files, "finds", lambda folder, letter, other: True)
     report = run(music, out, prune=[""])
     assert (report.done, report.skipped, report.failures, report.orphans.removed) == (0, 4, [], [])
-    assert {line.get("name") for line in lines_of(out)} == {None, "3.wav", "a/1.wav", "a/2.wav", "d/X.wav"}
+    assert {line.get("name") for line in lines_of(out)} == {
+        None,
+        "3.wav",
+        "a/1.wav",
+        "a/2.wav",
+        "d/X.wav",
+    }
 
 
 # ---- trouble that passes ----
@@ -264,7 +324,9 @@ def test_a_song_renamed_in_case_alone_keeps_its_array_on_a_disk_that_takes_both_
 
 def test_without_ffmpeg_for_once_its_arrays_stay(music, tmp_path):
     out = tmp_path / "out"
-    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", music / "3.wav", music / "4.m4a"], check=True)
+    subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-i", music / "3.wav", music / "4.m4a"], check=True
+    )
     run(music, out)
     state, array = lines_of(out), (out / "4.m4a.npy").read_bytes()
     os.utime(music / "4.m4a", (1, 1))
@@ -300,7 +362,10 @@ def test_only_what_the_decoders_refuse_loses_its_array(music, tmp_path, monkeypa
         report = run(music, out, **options)
         assert "3.wav" in failures(report)
         assert (out / "3.wav.npy").read_bytes() == array
-        assert next(entry for entry in lines_of(out) if entry.get("name") == "3.wav").items() >= state[1].items()
+        assert (
+            next(entry for entry in lines_of(out) if entry.get("name") == "3.wav").items()
+            >= state[1].items()
+        )
     monkeypatch.undo()
     assert (run(music, out).done, (out / "3.wav.npy").read_bytes() != array) == (3, True)
     (music / "3.wav").write_bytes(b"broken" * 100)
@@ -331,7 +396,9 @@ def test_arrays_of_another_config_do_not_stay_among_the_new(music, tmp_path, mon
     other = read_config().replace(NUM_MEL_BINS=40)
     (music / "3.wav").rename(tmp_path / "3.wav")
     before = everything(out)
-    with pytest.raises(InputError, match=r"1 log-mel files of another config would stay in it.*3\.wav"):
+    with pytest.raises(
+        InputError, match=r"1 log-mel files of another config would stay in it.*3\.wav"
+    ):
         spectrify(music, out, other, processes=1, overwrite=True)
     assert everything(out) == before
     (tmp_path / "3.wav").rename(music / "3.wav")
@@ -347,7 +414,9 @@ def test_damaged_songs_are_done_and_named_in_every_run(music, tmp_path, monkeypa
 
     def with_damage(path, config, consume):
         decoded = whole(path, config, consume)
-        return decode.Decoded(decoded.result, decoded.seconds, "0.1 s at 0:03" if path.name == "3.wav" else "")
+        return decode.Decoded(
+            decoded.result, decoded.seconds, "0.1 s at 0:03" if path.name == "3.wav" else ""
+        )
 
     monkeypatch.setattr(spectrify_module, "each_log_mel_block", with_damage)
     report = run(music, out)
@@ -362,17 +431,39 @@ def test_damaged_songs_are_done_and_named_in_every_run(music, tmp_path, monkeypa
 
 
 def test_a_line_comes_after_the_claim_and_the_flushed_folder(music, tmp_path, monkeypatch):
-    """What is on the disk when: a claim before its array, the folder with the array before its line."""
+    """What is on the disk when: a claim before its array, the folder with the array
+    before its line.
+    """
     events, out = [], tmp_path / "out"
     flush, add, sync = tree_state.flush_folder, tree_state.TreeState.add_lines, os.fsync
-    monkeypatch.setattr(tree_state, "flush_folder", lambda path: (flush(path), events.append(("flush", path, os.listdir(path)))))
-    monkeypatch.setattr(tree_state.TreeState, "add_lines", lambda self, text: (add(self, text), events.append(("lines", text))))
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (sync(descriptor), events.append(("sync", os.listdir(out)))))
+    monkeypatch.setattr(
+        tree_state,
+        "flush_folder",
+        lambda path: (flush(path), events.append(("flush", path, os.listdir(path)))),
+    )
+    monkeypatch.setattr(
+        tree_state.TreeState,
+        "add_lines",
+        lambda self, text: (add(self, text), events.append(("lines", text))),
+    )
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: (sync(descriptor), events.append(("sync", os.listdir(out))))
+    )
     run(music, out)
-    claims = next(n for n, event in enumerate(events) if event[0] == "lines" and '"claim": "3.wav"' in event[1])
+    claims = next(
+        n
+        for n, event in enumerate(events)
+        if event[0] == "lines" and '"claim": "3.wav"' in event[1]
+    )
     assert events[claims + 1][0] == "sync" and "3.wav.npy" not in events[claims + 1][1]
-    line = next(n for n, event in enumerate(events) if event[0] == "lines" and '"name": "a/1.wav"' in event[1])
-    flushed = [event[2] for event in events[:line] if event[0] == "flush" and event[1] == f"{out}/a"]
+    line = next(
+        n
+        for n, event in enumerate(events)
+        if event[0] == "lines" and '"name": "a/1.wav"' in event[1]
+    )
+    flushed = [
+        event[2] for event in events[:line] if event[0] == "flush" and event[1] == f"{out}/a"
+    ]
     assert any("1.wav.npy" in names for names in flushed)
 
 
@@ -390,7 +481,9 @@ def test_a_folder_of_a_disk_that_cannot_flush_is_no_error(music, tmp_path, monke
 
 def test_errors_of_the_disk_name_what_is_written(music, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(InputError, match="file: a file, where the folder of the log-mel tree is to be"):
+    with pytest.raises(
+        InputError, match="file: a file, where the folder of the log-mel tree is to be"
+    ):
         run(music, tmp_path / "file")
 
     def full(*args):

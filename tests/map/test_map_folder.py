@@ -1,4 +1,7 @@
-"""The map's folder: what it did not write stays as it is, and a kill at any moment leaves the former map whole."""
+"""The map's folder: what it did not write stays as it is, and a kill at any moment
+leaves the former map whole.
+"""
+
 import json
 import os
 import resource
@@ -18,7 +21,10 @@ FAST = ("--projection", "pca")
 def contents(folder):
     """Names below a folder -> bytes, links -> where they lead."""
     paths = sorted(path for path in Path(folder).rglob("*") if not path.is_dir())
-    return {str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes() for path in paths}
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in paths
+    }
 
 
 def make_run(root, names, audio=None):
@@ -53,7 +59,9 @@ def test_songs_that_begin_alike_are_neither_mixed_nor_written_to(tmp_path):
             kinds, renamed = place(music, names, tmp_path / f"map {turn}")
             assert (kinds == 1).all() and not renamed
             assert contents(music) == before
-            assert all((tmp_path / f"map {turn}" / "audio" / name).samefile(music / name) for name in names)
+            assert all(
+                (tmp_path / f"map {turn}" / "audio" / name).samefile(music / name) for name in names
+            )
     finally:
         sys.setswitchinterval(interval)
 
@@ -126,12 +134,17 @@ def small(tmp_path):
 
 
 def rebuild(root, *options, check=True):
-    return run_script(SCRIPT, root / "run", root / "music", "-", root / "map", *FAST, *options, check=check)
+    return run_script(
+        SCRIPT, root / "run", root / "music", "-", root / "map", *FAST, *options, check=check
+    )
 
 
 def test_a_page_that_was_edited_stays(small):
     page = small / "map" / "index.html"
-    page.write_text(page.read_text(encoding="utf-8").replace("What am I looking at?", "My own words"), encoding="utf-8")
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("What am I looking at?", "My own words"),
+        encoding="utf-8",
+    )
     before = contents(small)
     done = rebuild(small, check=False)
     assert done.returncode == 1
@@ -163,7 +176,10 @@ def test_what_stands_at_a_songs_place_stays_and_the_song_lies_elsewhere(small, k
         done = rebuild(small, "--audio", "copy" if kind == "copy edited" else "link")
         assert contents(small / "map" / "audio") | {"b/b.wav": before["b/b.wav"]} == before
         assert contents(small / "music") == music
-        assert "the sound of 1 songs lies in renamed/" in done.stderr and "(the first is a.wav)" in done.stderr
+        assert (
+            "the sound of 1 songs lies in renamed/" in done.stderr
+            and "(the first is a.wav)" in done.stderr
+        )
         (place,) = told(small)["renamed"].values()
         assert (small / "map" / place).read_bytes() == music["a.wav"]
 
@@ -197,10 +213,14 @@ def test_a_map_copied_elsewhere_is_still_its_own(small):
 
 
 def as_former(root):
-    """Make a map what the version before wrote: no record, data without a folder of the build, encoded songs among the others."""
+    """Make a map what the version before wrote:
+    no record, data without a folder of the build, encoded songs among the others.
+    """
     out, data = root / "map", data_of(root / "map")
     page = (out / "index.html").read_text(encoding="utf-8")
-    (out / "index.html").write_text(page.replace(str(data.relative_to(out)), "data"), encoding="utf-8")
+    (out / "index.html").write_text(
+        page.replace(str(data.relative_to(out)), "data"), encoding="utf-8"
+    )
     for path in data.iterdir():
         path.rename(out / "data" / path.name)
     data.rmdir()
@@ -221,7 +241,14 @@ def test_a_map_of_the_former_version_is_gone_on_with(small):
     written = {name for name in contents(small / "map") if not name.startswith(".")}
     data = data_of(small / "map").relative_to(small / "map")
     assert written == {
-        *("index.html", "data/mine.txt", "audio/mine.mp3", "audio/a.wav", "audio/b/b.wav", "encoded/c.wma.mp3"),
+        *(
+            "index.html",
+            "data/mine.txt",
+            "audio/mine.mp3",
+            "audio/a.wav",
+            "audio/b/b.wav",
+            "encoded/c.wma.mp3",
+        ),
         *(f"{data}/{name}" for name in ("songs.js", "vectors.js", "positions.npy", "songs.txt")),
     }
     assert (small / "map" / "encoded" / "c.wma.mp3").stat().st_ino == encoded
@@ -231,7 +258,10 @@ def test_a_map_of_the_former_version_is_gone_on_with(small):
 def test_a_former_map_with_a_page_of_somebodys_own_is_refused(small):
     as_former(small)
     page = small / "map" / "index.html"
-    page.write_text(page.read_text(encoding="utf-8").replace("</body>", "<script>count()</script></body>"), encoding="utf-8")
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("</body>", "<script>count()</script></body>"),
+        encoding="utf-8",
+    )
     before = contents(small)
     assert rebuild(small, check=False).returncode == 1
     assert contents(small) == before
@@ -239,9 +269,13 @@ def test_a_former_map_with_a_page_of_somebodys_own_is_refused(small):
 
 def test_places_that_do_not_fit_are_said(small):
     np.save(data_of(small / "map") / "positions.npy", np.zeros((7, 2), np.float32))
-    done = run_script(SCRIPT, small / "run", small / "music", "-", small / "map", "--update", check=False)
+    done = run_script(
+        SCRIPT, small / "run", small / "music", "-", small / "map", "--update", check=False
+    )
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert "positions.npy: shape (7, 2) does not fit the 3 songs of songs.txt beside it" in done.stderr
+    assert (
+        "positions.npy: shape (7, 2) does not fit the 3 songs of songs.txt beside it" in done.stderr
+    )
 
 
 def test_one_build_at_a_time(small):
@@ -259,10 +293,25 @@ def test_the_copy_for_which_there_is_no_room_is_named(tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
-    command = [sys.executable, REPO / SCRIPT, run, tmp_path / "music", "-", tmp_path / "map", *FAST, "--audio", "copy"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, preexec_fn=limit, check=False)
+    command = [
+        sys.executable,
+        REPO / SCRIPT,
+        run,
+        tmp_path / "music",
+        "-",
+        tmp_path / "map",
+        *FAST,
+        "--audio",
+        "copy",
+    ]
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, preexec_fn=limit, check=False
+    )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"error: {tmp_path / 'map' / 'audio' / 'a.wav'}: File too large"
+    assert (
+        done.stderr.splitlines()[-1]
+        == f"error: {tmp_path / 'map' / 'audio' / 'a.wav'}: File too large"
+    )
     assert not list((tmp_path / "map").rglob(".writing-*"))
 
 
@@ -318,22 +367,42 @@ for turn in itertools.count(1):
 
 @pytest.fixture(scope="module")
 def killed_root(tmp_path_factory):
-    """A map of three songs by old.csv, to be built anew by new.csv with one song changed since and one new."""
+    """A map of three songs by old.csv, to be built anew by new.csv with one song
+    changed since and one new.
+    """
     root = tmp_path_factory.mktemp("killed")
     names = ["a.wav", "b/b.wav"]
     make_run(root, names)
     for name in [*names, "c.wav"]:
         (root / "vectors" / name).parent.mkdir(parents=True, exist_ok=True)
-        np.save(root / "vectors" / f"{name}.npy", np.random.default_rng(0).standard_normal((50, 80)).astype(np.float32))
+        np.save(
+            root / "vectors" / f"{name}.npy",
+            np.random.default_rng(0).standard_normal((50, 80)).astype(np.float32),
+        )
     for word in ("old", "new"):
-        (root / f"{word}.csv").write_text("filename,genre\n" + "".join(f"{name},{word}\n" for name in names))
-    run_script(SCRIPT, root / "run", root / "music", root / "old.csv", root / "former", *FAST, "--vectors-dir", root / "vectors")
+        (root / f"{word}.csv").write_text(
+            "filename,genre\n" + "".join(f"{name},{word}\n" for name in names)
+        )
+    run_script(
+        SCRIPT,
+        root / "run",
+        root / "music",
+        root / "old.csv",
+        root / "former",
+        *FAST,
+        "--vectors-dir",
+        root / "vectors",
+    )
     shutil.rmtree(root / "run")
     encode(planted_sound("noise", 7, 1), root / "new.wav")
     for name in ("b/b.wav", "c.wav"):
         shutil.copy(root / "new.wav", root / "beside.wav")
         os.replace(root / "beside.wav", root / "music" / name)
-    write_run_folder(root / "run", np.random.default_rng(1).standard_normal((3, 8)), [f"{name}.npy" for name in [*names, "c.wav"]])
+    write_run_folder(
+        root / "run",
+        np.random.default_rng(1).standard_normal((3, 8)),
+        [f"{name}.npy" for name in [*names, "c.wav"]],
+    )
     return root
 
 
@@ -342,7 +411,9 @@ class Killer:
 
     def __init__(self, root, before=""):
         command = [sys.executable, "-c", KILLED, str(root), str(REPO / SCRIPT), before]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def step(self):
         """The numbers of the next line."""
@@ -407,7 +478,8 @@ def test_the_page_after_a_kill_just_before_the_new_one_is_the_former_map(killed_
         assert killer.step()[1] == 9
     finally:
         killer.end()
-    assert len(list((killed_root / "map" / "data").iterdir())) == 2  # the new data are all there, and not shown
+    # the new data are all there, and not shown
+    assert len(list((killed_root / "map" / "data").iterdir())) == 2
     with opened(map_context, (killed_root / "map" / "index.html").as_uri()) as (page, watched):
         assert page.evaluate("soundEval.songs.names") == ["a.wav", "b/b.wav"]
         assert page.evaluate("soundEval.songs.text(1, 'genre')") == "old"

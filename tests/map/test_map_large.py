@@ -1,4 +1,7 @@
-"""A map just above the size at which points that the map misleads about are faint instead of hollow."""
+"""A map just above the size at which points that the map misleads about are faint
+instead of hollow.
+"""
+
 import numpy as np
 import pytest
 from conftest import run_script, write_run_folder
@@ -6,7 +9,11 @@ from map_browser import SCRIPT, colours, opened
 
 pytestmark = pytest.mark.browser
 
-GROUP, N_GROUPS, N_SCATTERED = 20, 1001, 200  # songs that sound alike; such groups; those of them that the map tears apart
+GROUP, N_GROUPS, N_SCATTERED = (
+    20,
+    1001,
+    200,
+)  # songs that sound alike; such groups; those of them that the map tears apart
 N_SONGS = GROUP * N_GROUPS
 FULL, FAINT = 0xFF, 0x59  # opacity
 BESIDE_PANEL = {"x": 400, "y": 0, "width": 800, "height": 800}
@@ -20,18 +27,35 @@ def scattered():
 
 @pytest.fixture(scope="module")
 def large_map(tmp_path_factory, scattered):
-    """The page of a map of groups of songs, each at a place of its own but for the scattered ones, which are dealt out over such places."""
+    """The page of a map of groups of songs, each at a place of its own but for the
+    scattered ones, which are dealt out over such places.
+    """
     root, random = tmp_path_factory.mktemp("large"), np.random.default_rng(0)
     group = np.arange(N_SONGS) // GROUP
-    vectors = random.standard_normal((N_GROUPS, 16))[group] + 0.05 * random.standard_normal((N_SONGS, 16))
+    vectors = random.standard_normal((N_GROUPS, 16))[group] + 0.05 * random.standard_normal(
+        (N_SONGS, 16)
+    )
     place = group.copy()
     place[scattered] = random.permutation(place[scattered])
-    np.save(root / "places.npy", np.stack([place % 33, place // 33], axis=1) + random.uniform(-0.2, 0.2, (N_SONGS, 2)))
+    np.save(
+        root / "places.npy",
+        np.stack([place % 33, place // 33], axis=1) + random.uniform(-0.2, 0.2, (N_SONGS, 2)),
+    )
     names = [f"{song}.mp3" for song in range(N_SONGS)]
     run = write_run_folder(root / "run", vectors, [f"{name}.npy" for name in names]).path
     rows = [f"{name},{'even' if song % 2 == 0 else 'odd'}" for song, name in enumerate(names)]
     (root / "labels.csv").write_text("\n".join(["filename,parity", *rows]) + "\n")
-    run_script(SCRIPT, run, root, root / "labels.csv", root / "map", "--audio", "none", "--projection", root / "places.npy")
+    run_script(
+        SCRIPT,
+        run,
+        root,
+        root / "labels.csv",
+        root / "map",
+        "--audio",
+        "none",
+        "--projection",
+        root / "places.npy",
+    )
     return (root / "map" / "index.html").as_uri()
 
 

@@ -1,4 +1,7 @@
-"""Where the parts of the map's page lie: nothing over the map runs off the window or under another part, on a desk and on phones."""
+"""Where the parts of the map's page lie:
+nothing over the map runs off the window or under another part, on a desk and on phones.
+"""
+
 import pytest
 from map_browser import DESKTOP, opened
 
@@ -19,16 +22,26 @@ PUT_SONG = """([row, left, top]) => {
 @pytest.fixture
 def open_map(map_context, map_dir):
     """A function that opens the map in a window of a size; gives what `opened` gives."""
-    return lambda size, **media: opened(map_context, (map_dir / "index.html").as_uri(), size=size, **media)
+    return lambda size, **media: opened(
+        map_context, (map_dir / "index.html").as_uri(), size=size, **media
+    )
 
 
 def meet(a, b):
     """Whether two boxes (x, y, width, height) share a pixel."""
-    return all(a[at] < b[at] + b[size] and b[at] < a[at] + a[size] for at, size in (("x", "width"), ("y", "height")))
+    return all(
+        a[at] < b[at] + b[size] and b[at] < a[at] + a[size]
+        for at, size in (("x", "width"), ("y", "height"))
+    )
 
 
 def is_inside(box, size):
-    return box["x"] >= 0 and box["y"] >= 0 and box["x"] + box["width"] <= size[0] and box["y"] + box["height"] <= size[1]
+    return (
+        box["x"] >= 0
+        and box["y"] >= 0
+        and box["x"] + box["width"] <= size[0]
+        and box["y"] + box["height"] <= size[1]
+    )
 
 
 def shown_names(page):
@@ -44,14 +57,26 @@ def test_names_of_clusters_keep_clear_of_edges_and_card(open_map, size):
         page.evaluate("soundEval.select(4)")
         name = page.evaluate("soundEval.data.songs.clusters[0].name")
         card = page.locator("#card").bounding_box()
-        in_map = (card["x"] - 12, size[1] / 2) if card["x"] > size[0] / 2 else (size[0] - 12, card["y"] - 12)
-        for left, top in (in_map, (size[0] / 2, size[1] - 6) if card["x"] > size[0] / 2 else (6, size[1] / 3)):
+        in_map = (
+            (card["x"] - 12, size[1] / 2)
+            if card["x"] > size[0] / 2
+            else (size[0] - 12, card["y"] - 12)
+        )
+        for left, top in (
+            in_map,
+            (size[0] / 2, size[1] - 6) if card["x"] > size[0] / 2 else (6, size[1] / 3),
+        ):
             page.evaluate(PUT_CLUSTER, [0, left, top])
             names = shown_names(page)
             box = names[name]
             assert is_inside(box, size) and not meet(box, card)
-            assert abs(box["x"] + box["width"] / 2 - left) <= box["width"] / 2 + 20 and abs(box["y"] + box["height"] / 2 - top) <= 40
-        page.evaluate(PUT_CLUSTER, [0, card["x"] + card["width"] / 2, card["y"] + card["height"] / 2])
+            assert (
+                abs(box["x"] + box["width"] / 2 - left) <= box["width"] / 2 + 20
+                and abs(box["y"] + box["height"] / 2 - top) <= 40
+            )
+        page.evaluate(
+            PUT_CLUSTER, [0, card["x"] + card["width"] / 2, card["y"] + card["height"] / 2]
+        )
         assert name not in shown_names(page)
         assert watched.errors == []
 
@@ -65,10 +90,18 @@ def test_names_of_clusters_hide_neither_each_other_nor_the_selected_song(open_ma
         page.evaluate("([x, y, unit]) => soundEval.plot.show(x, y, unit)", [x, y, unit])
         assert len(shown_names(page)) == 3
         for box in shown_names(page).values():
-            at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "width": 1, "height": 1}
+            at = {
+                "x": box["x"] + box["width"] / 2,
+                "y": box["y"] + box["height"] / 2,
+                "width": 1,
+                "height": 1,
+            }
             row = page.evaluate("({ x, y }) => soundEval.plot.songAt(x, y, 40)", at)
             page.evaluate("row => soundEval.select(row)", row)
-            song = page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1}
+            song = page.evaluate("row => soundEval.positionOf(row)", row) | {
+                "width": 1,
+                "height": 1,
+            }
             assert not any(meet(song, other) for other in shown_names(page).values())
 
 
@@ -77,8 +110,17 @@ def test_tooltip_keeps_inside_the_window_and_off_the_card(open_map, size):
     with open_map(size) as (page, watched):
         page.evaluate("soundEval.select(3)")
         panel, card = (page.locator(part).bounding_box() for part in ("#panel", "#card"))
-        lefts = (panel["x"] + panel["width"] + 6, (panel["x"] + panel["width"] + card["x"]) / 2, card["x"] - 6)
-        for row, left, top in [(row, left, top) for row in (6, 7) for left in lefts for top in (6, size[1] / 2, size[1] - 6)]:
+        lefts = (
+            panel["x"] + panel["width"] + 6,
+            (panel["x"] + panel["width"] + card["x"]) / 2,
+            card["x"] - 6,
+        )
+        for row, left, top in [
+            (row, left, top)
+            for row in (6, 7)
+            for left in lefts
+            for top in (6, size[1] / 2, size[1] - 6)
+        ]:
             page.evaluate(PUT_SONG, [row, left, top])
             page.mouse.move(left, top)
             page.wait_for_selector("#tooltip:visible")
@@ -93,27 +135,50 @@ def test_tooltip_keeps_inside_the_window_and_off_the_card(open_map, size):
 def test_what_a_finger_must_hit_is_large_enough(open_map, map_context, size):
     """40 pixels high, and as wide where it is a sign and no text."""
     with open_map(size) as (page, watched):
-        map_context.new_cdp_session(page).send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+        map_context.new_cdp_session(page).send(
+            "Emulation.setTouchEmulationEnabled", {"enabled": True}
+        )
         assert page.evaluate("matchMedia('(pointer: coarse)').matches")
         page.evaluate("soundEval.filters.toggle('genre', 1)")
         page.evaluate("soundEval.select(4)")
         page.click("#panel-toggle")
         page.click("#settings summary")
-        assert page.evaluate("getComputedStyle(document.querySelector('summary')).display") == "list-item"  # has a triangle
+        assert (
+            page.evaluate("getComputedStyle(document.querySelector('summary')).display")
+            == "list-item"
+        )  # has a triangle
         page.fill("#search", "piece")
-        parts = page.locator(":is(#panel, #card) :is(button, select, input:not([type=checkbox]), summary, label:has(input)), #suggestions li").all()
-        boxes = {f"{part.get_attribute('id')} {part.text_content()[:20]}": part.bounding_box() for part in parts if part.is_visible()}
+        parts = page.locator(
+            ":is(#panel, #card) :is(button, select, input:not([type=checkbox]), summary, "
+            "label:has(input)), #suggestions li"
+        ).all()
+        boxes = {
+            f"{part.get_attribute('id')} {part.text_content()[:20]}": part.bounding_box()
+            for part in parts
+            if part.is_visible()
+        }
         assert len(boxes) > 25
-        assert [name for name, box in boxes.items() if box["height"] < 40 or box["width"] < 40] == []
+        assert [
+            name for name, box in boxes.items() if box["height"] < 40 or box["width"] < 40
+        ] == []
         assert watched.errors == []
 
 
 def all_songs_are_clear(page, size):
-    """Whether every song of the map, waited for, lies in the window and under neither panel nor card."""
+    """Whether every song of the map, waited for, lies in the window and under
+    neither panel nor card.
+    """
     page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
-    parts = [part.bounding_box() for part in page.locator("#panel, #card").all() if part.is_visible()]
-    points = [page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1} for row in range(24)]
-    return all(is_inside(point, size) and not any(meet(point, part) for part in parts) for point in points)
+    parts = [
+        part.bounding_box() for part in page.locator("#panel, #card").all() if part.is_visible()
+    ]
+    points = [
+        page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1}
+        for row in range(24)
+    ]
+    return all(
+        is_inside(point, size) and not any(meet(point, part) for part in parts) for point in points
+    )
 
 
 @pytest.mark.parametrize("size", [LANDSCAPE, (667, 375), (820, 1180)])
@@ -121,7 +186,10 @@ def test_panel_is_a_button_beside_the_map_until_it_is_wanted(open_map, size):
     with open_map(size) as (page, watched):
         page.evaluate("soundEval.select(3)")
         panel, card = (page.locator(part).bounding_box() for part in ("#panel", "#card"))
-        assert page.is_hidden("#search") and panel["width"] * panel["height"] < 0.03 * size[0] * size[1]
+        assert (
+            page.is_hidden("#search")
+            and panel["width"] * panel["height"] < 0.03 * size[0] * size[1]
+        )
         assert card["x"] - panel["x"] - panel["width"] > size[0] / 2
         assert all_songs_are_clear(page, size)
         page.click("#panel-toggle")
@@ -141,7 +209,9 @@ def test_a_folded_panel_shows_that_it_holds_filters(open_map, size):
         page.evaluate("soundEval.filters.toggle('genre', 1)")
         assert page.evaluate(dot) == '""'
         page.click("#panel-toggle")
-        assert page.evaluate(dot) == "none" and page.is_visible("#filters button")  # the panel says it itself
+        assert page.evaluate(dot) == "none" and page.is_visible(
+            "#filters button"
+        )  # the panel says it itself
         page.click("#filters button")
         page.click("#panel-toggle")
         assert page.evaluate(dot) == "none"

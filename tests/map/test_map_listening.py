@@ -1,4 +1,7 @@
-"""Listening on the map: walking by keys and by true neighbours, what plays when, what stays visible."""
+"""Listening on the map: walking by keys and by true neighbours, what plays when,
+what stays visible.
+"""
+
 import numpy as np
 import pytest
 from map_browser import click_song, data_of, opened, true_distances
@@ -21,9 +24,16 @@ def test_space_plays_and_pauses(page):
 
 
 def test_arrows_walk_to_the_nearest_in_that_direction(page):
-    places = np.array(page.evaluate("Array.from(soundEval.songs.x, (x, i) => [x, soundEval.songs.y[i]])"))
+    places = np.array(
+        page.evaluate("Array.from(soundEval.songs.x, (x, i) => [x, soundEval.songs.y[i]])")
+    )
     click_song(page, 0)
-    for key, (dx, dy) in {"ArrowRight": (1, 0), "ArrowUp": (0, 1), "ArrowLeft": (-1, 0), "ArrowDown": (0, -1)}.items():
+    for key, (dx, dy) in {
+        "ArrowRight": (1, 0),
+        "ArrowUp": (0, 1),
+        "ArrowLeft": (-1, 0),
+        "ArrowDown": (0, -1),
+    }.items():
         start = page.evaluate(SELECTED)
         gap = places - places[start]
         along, aside = gap @ (dx, dy), np.abs(gap @ (dy, -dx))
@@ -59,7 +69,10 @@ def test_escape_clears_filters_first_and_then_the_song(page):
 
 def test_a_click_leaves_no_frame_round_the_window(page):
     click_song(page, 2)
-    deepest = "(() => { let at = document.activeElement; while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement; return at; })()"
+    deepest = (
+        "(() => { let at = document.activeElement; while (at.shadowRoot?.activeElement) "
+        "at = at.shadowRoot.activeElement; return at; })()"
+    )
     assert "bk-events" in page.evaluate(f"{deepest}.className")
     assert page.evaluate(f"getComputedStyle({deepest}).outlineStyle") == "none"
 
@@ -86,7 +99,10 @@ def test_hover_preview_plays_after_a_moment_only_if_wanted(page):
 def test_seek_moves_in_the_song(page):
     click_song(page, 2)
     page.wait_for_function("document.getElementById('player').duration > 7")
-    page.evaluate("(seek => { seek.value = .5; seek.dispatchEvent(new Event('input')); })(document.getElementById('seek'))")
+    page.evaluate(
+        "(seek => { seek.value = .5; seek.dispatchEvent(new Event('input')); "
+        "})(document.getElementById('seek'))"
+    )
     page.wait_for_function("document.getElementById('player').currentTime > 3.5")
     assert "/ 0:08" in page.inner_text("#time")
 
@@ -102,19 +118,27 @@ def test_selected_song_is_moved_out_from_under_the_card(map_context, map_dir):
     with opened(map_context, (map_dir / "index.html").as_uri(), size=(390, 844)) as (page, watched):
         for row in range(24):
             page.evaluate("row => soundEval.select(row)", row)
-            place, card = page.evaluate("row => soundEval.positionOf(row)", row), page.locator("#card").bounding_box()
+            place, card = (
+                page.evaluate("row => soundEval.positionOf(row)", row),
+                page.locator("#card").bounding_box(),
+            )
             assert 0 < place["x"] < 390 and 50 < place["y"] < card["y"]
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.click("#panel-toggle")
         assert page.is_visible("#search")
         page.evaluate("soundEval.select(3)")  # the card and the open panel would cover the map
-        assert page.is_hidden("#search") and page.get_attribute("#panel-toggle", "aria-expanded") == "false"
+        assert (
+            page.is_hidden("#search")
+            and page.get_attribute("#panel-toggle", "aria-expanded") == "false"
+        )
         assert watched.errors == []
 
 
 def test_trust_is_told_as_it_was_computed(page, map_dir, map_vectors):
     wanted = trust(map_vectors, np.load(data_of(map_dir) / "positions.npy", allow_pickle=False))
-    np.testing.assert_allclose(page.evaluate("Array.from(soundEval.songs.trust)"), wanted, atol=1e-6)
+    np.testing.assert_allclose(
+        page.evaluate("Array.from(soundEval.songs.trust)"), wanted, atol=1e-6
+    )
     row = int(wanted.argmin())
     page.evaluate("row => soundEval.select(row)", row)
     assert page.inner_text("#trust").startswith(f"{100 * wanted[row]:.0f} %")

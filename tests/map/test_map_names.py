@@ -1,4 +1,7 @@
-"""Songs whose files are links, whose names are alike or too long, and files that only pose as songs: each has its own sound, or none."""
+"""Songs whose files are links, whose names are alike or too long, and files that only
+pose as songs: each has its own sound, or none.
+"""
+
 import os
 import signal
 import subprocess
@@ -13,7 +16,8 @@ from conftest import REPO, SAMPLERATE, encode, planted_sound, run_script, write_
 from map_browser import SCRIPT, opened
 
 FAST = ("--projection", "pca")
-LONG = "ü" * 121 + "n" * 9  # 251 bytes, with its suffix as many as a name may have; such a song has no log-mel
+# 251 bytes, with its suffix as many as a name may have; such a song has no log-mel
+LONG = "ü" * 121 + "n" * 9
 LESS = "ü" * 121 + "n" * 5  # it has one, but no room for a longer suffix
 
 
@@ -22,7 +26,8 @@ def seconds(row):
     return 2 + 0.3 * row
 
 
-# name: options of ffmpeg; the file is made elsewhere, under a name without suffix, where the name ends in a *
+# name: options of ffmpeg; the file is made elsewhere, under a name without suffix,
+# where the name ends in a *
 SONGS = {
     "x.m4a": ["-c:a", "alac", "-f", "ipod"],
     "x.m4a.mp3": ["-c:a", "libmp3lame", "-f", "mp3"],
@@ -58,7 +63,17 @@ def music(tmp_path_factory):
             path.parent.symlink_to(root / "store")
         elif marked != name:
             path.symlink_to(root / "store" / f"blob{row}")
-        command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", root / "source.wav", *options, f"file:{path}"]
+        command = [
+            "ffmpeg",
+            "-nostdin",
+            "-v",
+            "error",
+            "-y",
+            "-i",
+            root / "source.wav",
+            *options,
+            f"file:{path}",
+        ]
         subprocess.run(list(map(str, command)), check=True)
     return root
 
@@ -79,28 +94,42 @@ def run(music):
 def test_every_song_has_its_own_sound(music, run, map_context, clip):
     out = music / ("clips" if clip else "map")
     options = ("--clip", "60") if clip else ()
-    done = run_script(SCRIPT, run, music / "music", "-", out, *FAST, *options, "--vectors-dir", music / "vectors")
+    done = run_script(
+        SCRIPT, run, music / "music", "-", out, *FAST, *options, "--vectors-dir", music / "vectors"
+    )
     assert f"{len(NAMES)} songs, {len(NAMES)} to be heard" in done.stdout, done.stderr
     with opened(map_context, (out / "index.html").as_uri()) as (page, watched):
         for row, name in enumerate(NAMES):
             page.evaluate("row => soundEval.select(row)", row)
             page.wait_for_function("document.getElementById('player').currentTime > 0")
-            assert page.evaluate("document.getElementById('player').duration") == pytest.approx(seconds(row), abs=0.12), name
+            assert page.evaluate("document.getElementById('player').duration") == pytest.approx(
+                seconds(row), abs=0.12
+            ), name
             if LONG not in name:
                 page.wait_for_function("document.getElementById('spectrogram').naturalWidth > 0")
-        places = page.evaluate("soundEval.songs.names.map((_, row) => [soundEval.songs.file(row), soundEval.songs.thumbnail(row)])")
+        places = page.evaluate(
+            "soundEval.songs.names.map((_, row) => [soundEval.songs.file(row), "
+            "soundEval.songs.thumbnail(row)])"
+        )
         assert watched.errors == []
     for kind, n_missing in zip(zip(*places, strict=True), (0, 2), strict=True):
-        assert len({place.casefold() for place in kind if place}) == len(NAMES) - n_missing  # on a disk that knows no case, too
+        # on a disk that knows no case, too
+        assert len({place.casefold() for place in kind if place}) == len(NAMES) - n_missing
     sound, picture = places[NAMES.index(f"{LESS}.wma")]
-    assert (sound.split("/")[0], picture.split("/")[0]) == (("renamed", "renamed") if clip else ("encoded", "thumbnails"))
+    assert (sound.split("/")[0], picture.split("/")[0]) == (
+        ("renamed", "renamed") if clip else ("encoded", "thumbnails")
+    )
 
 
 def test_a_list_of_songs_cannot_lead_out_of_the_folder(tmp_path):
     encode(planted_sound("chord", 0, 1), tmp_path / "secret.wav")
     encode(planted_sound("chord", 0, 1), tmp_path / "music" / "a.wav")
     names = ["a.wav", "../secret.wav", "x/../../secret.wav", str(tmp_path / "secret.wav")]
-    run = write_run_folder(tmp_path / "run", np.random.default_rng(0).standard_normal((4, 8)), [f"{name}.npy" for name in names]).path
+    run = write_run_folder(
+        tmp_path / "run",
+        np.random.default_rng(0).standard_normal((4, 8)),
+        [f"{name}.npy" for name in names],
+    ).path
     done = run_script(SCRIPT, run, tmp_path / "music", "-", tmp_path / "map", *FAST)
     assert "3 songs lie outside" in done.stderr
     assert [path.name for path in (tmp_path / "map").rglob("*.wav")] == ["a.wav"]
@@ -121,14 +150,22 @@ def test_what_poses_as_a_song_is_neither_waited_for_nor_published(tmp_path):
     (music / "concat.mp3").write_text(f"ffconcat version 1.0\nfile {tmp_path}/pipe\n")
     (music / "concat.wma").write_text("ffconcat version 1.0\nfile ../secret.wav\n")
     names = sorted(path.name for path in music.iterdir())
-    run = write_run_folder(tmp_path / "run", np.random.default_rng(0).standard_normal((len(names), 8)), [f"{name}.npy" for name in names]).path
+    run = write_run_folder(
+        tmp_path / "run",
+        np.random.default_rng(0).standard_normal((len(names), 8)),
+        [f"{name}.npy" for name in names],
+    ).path
     start = time.monotonic()
     done = run_script(SCRIPT, run, music, "-", tmp_path / "map", *FAST)
     assert time.monotonic() - start < 60
     assert f"{len(names)} songs, 1 to be heard" in done.stdout
     assert "4 songs have no file" in done.stderr and "5 songs could not be encoded" in done.stderr
     trees = ("audio", "encoded", "renamed")
-    sounds = [path for path in (tmp_path / "map").rglob("*") if path.is_file() and path.relative_to(tmp_path / "map").parts[0] in trees]
+    sounds = [
+        path
+        for path in (tmp_path / "map").rglob("*")
+        if path.is_file() and path.relative_to(tmp_path / "map").parts[0] in trees
+    ]
     assert [path.name for path in sounds] == ["a.wav"]
 
 
@@ -136,15 +173,36 @@ def test_a_damaged_log_mel_is_one_line(tmp_path):
     names = [f"{row}.wav" for row in range(5)]
     (tmp_path / "vectors").mkdir()
     (tmp_path / "music").mkdir()
-    np.save(tmp_path / "vectors" / "0.wav.npy", np.random.default_rng(0).standard_normal((50, 80)).astype(np.float32))
+    np.save(
+        tmp_path / "vectors" / "0.wav.npy",
+        np.random.default_rng(0).standard_normal((50, 80)).astype(np.float32),
+    )
     np.save(tmp_path / "vectors" / "1.wav.npy", np.zeros(5, np.float32))
     np.save(tmp_path / "vectors" / "2.wav.npy", np.zeros((0, 80), np.float32))
     (tmp_path / "vectors" / "3.wav.npy").write_bytes(b"\x93NUMPY\x01\x00")
     os.mkfifo(tmp_path / "vectors" / "4.wav.npy")
-    run = write_run_folder(tmp_path / "run", np.random.default_rng(0).standard_normal((5, 8)), [f"{name}.npy" for name in names]).path
-    done = run_script(SCRIPT, run, tmp_path / "music", "-", tmp_path / "map", *FAST, "--audio", "none", "--vectors-dir", tmp_path / "vectors")
+    run = write_run_folder(
+        tmp_path / "run",
+        np.random.default_rng(0).standard_normal((5, 8)),
+        [f"{name}.npy" for name in names],
+    ).path
+    done = run_script(
+        SCRIPT,
+        run,
+        tmp_path / "music",
+        "-",
+        tmp_path / "map",
+        *FAST,
+        "--audio",
+        "none",
+        "--vectors-dir",
+        tmp_path / "vectors",
+    )
     assert "1 of 5 songs have no log-mel" in done.stderr
-    assert "the log-mels of 3 songs cannot be shown; they are without a spectrogram (the first is 1.wav)" in done.stderr
+    assert (
+        "the log-mels of 3 songs cannot be shown; they are without a "
+        "spectrogram (the first is 1.wav)"
+    ) in done.stderr
     assert [path.name for path in (tmp_path / "map" / "thumbnails").iterdir()] == ["0.wav.png"]
 
 
@@ -163,11 +221,25 @@ def ffmpegs_of(folder):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_no_ffmpeg_outlives_the_map(tmp_path, how):
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "anoisesrc=duration=3000:sample_rate=8000", tmp_path / "long.wv"]
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "anoisesrc=duration=3000:sample_rate=8000",
+        tmp_path / "long.wv",
+    ]
     (tmp_path / "music").mkdir()
     subprocess.run(list(map(str, command)), check=True)
     (tmp_path / "long.wv").rename(tmp_path / "music" / "long.wv")
-    run = write_run_folder(tmp_path / "run", np.random.default_rng(0).standard_normal((3, 8)), ["long.wv.npy", "b.npy", "c.npy"]).path
+    run = write_run_folder(
+        tmp_path / "run",
+        np.random.default_rng(0).standard_normal((3, 8)),
+        ["long.wv.npy", "b.npy", "c.npy"],
+    ).path
     command = [sys.executable, REPO / SCRIPT, run, tmp_path / "music", "-", tmp_path / "map", *FAST]
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60

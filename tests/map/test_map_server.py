@@ -1,4 +1,7 @@
-"""The map's server: it answers the map's own page and nobody else's, and nothing that is sent to it is a traceback."""
+"""The map's server: it answers the map's own page and nobody else's, and nothing that
+is sent to it is a traceback.
+"""
+
 import http.client
 import os
 import random
@@ -12,7 +15,7 @@ from conftest import run_script
 from map_browser import SCRIPT
 
 BYTES = bytes(range(256)) * 40
-SONGS_JS = b'window.stolen = (window.stolen ?? 0) + 1;'
+SONGS_JS = b"window.stolen = (window.stolen ?? 0) + 1;"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,9 @@ def server_class():
 
 @pytest.fixture
 def served(tmp_path, server_class):
-    """The port of a server of a folder with files that the map placed, files of somebody else, and links that lead out."""
+    """The port of a server of a folder with files that the map placed, files of
+    somebody else, and links that lead out.
+    """
     root = tmp_path / "map"
     (root / "audio").mkdir(parents=True)
     (root / "index.html").write_text("<!doctype html><title>the map</title>")
@@ -66,15 +71,37 @@ def test_only_what_the_map_placed_is_served(served):
     assert ask(served)[2].startswith(b"<!doctype")
     assert ask(served, SONG)[0::2] == (200, BYTES)
     assert ask(served, "/audio/empty.mp3")[0::2] == (200, b"")
-    for path in ("/mine.txt", "/audio/link.mp3", "/linked/secret.mp3", "/audio/pipe.mp3", "/audio", "/audio/", "/gone.mp3", "/../secret.mp3"):
+    for path in (
+        "/mine.txt",
+        "/audio/link.mp3",
+        "/linked/secret.mp3",
+        "/audio/pipe.mp3",
+        "/audio",
+        "/audio/",
+        "/gone.mp3",
+        "/../secret.mp3",
+    ):
         assert ask(served, path)[0] == 404, path
-    for path in ("/%00", "/audio/a%20b.mp3%00", "/%2e%2e/secret.mp3", "/audio/%2e%2e/mine.txt", "/%ff%fe", "//etc/passwd", "/" + "a" * 5000):
+    for path in (
+        "/%00",
+        "/audio/a%20b.mp3%00",
+        "/%2e%2e/secret.mp3",
+        "/audio/%2e%2e/mine.txt",
+        "/%ff%fe",
+        "//etc/passwd",
+        "/" + "a" * 5000,
+    ):
         assert ask(served, path)[0] == 404, path
 
 
 def test_ranges(served):
     n = len(BYTES)
-    for header, part in (("bytes=10-19", BYTES[10:20]), ("bytes=100-", BYTES[100:]), ("bytes=-7", BYTES[-7:]), ("bytes=5-99999999", BYTES[5:])):
+    for header, part in (
+        ("bytes=10-19", BYTES[10:20]),
+        ("bytes=100-", BYTES[100:]),
+        ("bytes=-7", BYTES[-7:]),
+        ("bytes=5-99999999", BYTES[5:]),
+    ):
         status, headers, body = ask(served, SONG, Range=header)
         assert (status, body) == (206, part) and headers["Content-Range"].endswith(f"/{n}")
     assert ask(served, SONG, Range=f"bytes=0-{'9' * 5000}")[0::2] == (206, BYTES)
@@ -83,7 +110,15 @@ def test_ranges(served):
     for header in (f"bytes={'9' * 5000}-", f"bytes={n}-", "bytes=5-4", "bytes=-0"):
         status, headers, body = ask(served, SONG, Range=header)
         assert (status, headers["Content-Range"], body) == (416, f"bytes */{n}", b"")
-    for header in ("lines=1-2", "bytes=-", "bytes=a-b", "bytes=0-1,4-5", "bytes=²-3".encode("latin-1"), "", "bytes=--5"):
+    for header in (
+        "lines=1-2",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=0-1,4-5",
+        "bytes=²-3".encode("latin-1"),
+        "",
+        "bytes=--5",
+    ):
         assert ask(served, SONG, Range=header)[0::2] == (200, BYTES), header
     assert ask(served, "/audio/empty.mp3", Range="bytes=0-")[0] == 416
 
@@ -104,9 +139,21 @@ def test_head_gives_no_body_and_other_methods_are_refused(served):
 
 
 def test_requests_that_do_not_name_this_machine_are_refused(served):
-    for host in (f"127.0.0.1:{served}", f"localhost:{served}", f"LOCALHOST:{served}", "localhost", f"[::1]:{served}", "[::1]"):
+    for host in (
+        f"127.0.0.1:{served}",
+        f"localhost:{served}",
+        f"LOCALHOST:{served}",
+        "localhost",
+        f"[::1]:{served}",
+        "[::1]",
+    ):
         assert ask(served, Host=host)[0] == 200, host
-    others = ("evil.example", f"evil.example:{served}", "127.0.0.1.evil.example", "localhost.evil.example")
+    others = (
+        "evil.example",
+        f"evil.example:{served}",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+    )
     for host in (*others, "127.0.0.1:1:2", "127.0.0.1@evil.example", ""):
         assert ask(served, Host=host)[0] == 403, host
 
@@ -140,7 +187,10 @@ class Evil(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(f'<script src="http://127.0.0.1:{self.server.victim}/songs.js"></script><p>done'.encode())
+        self.wfile.write(
+            "<script "
+            f'src="http://127.0.0.1:{self.server.victim}/songs.js"></script><p>done'.encode()
+        )
 
     def log_message(self, format, *args):
         pass
@@ -194,19 +244,43 @@ def test_nothing_that_is_sent_is_a_traceback(served, capfd):
     ):
         assert status in send(served, data).split(b"\r\n")[0], data[:60]
     chance = random.Random(0)
-    pieces = [b"GET ", b"/", b"%00", b"%", b"..", b"\\", b"\x00", b"\xff", b" HTTP/1.1", b"\r\n", b"\n", b"\r\n\r\n"]
+    pieces = [
+        b"GET ",
+        b"/",
+        b"%00",
+        b"%",
+        b"..",
+        b"\\",
+        b"\x00",
+        b"\xff",
+        b" HTTP/1.1",
+        b"\r\n",
+        b"\n",
+        b"\r\n\r\n",
+    ]
     pieces += [b"Host: 127.0.0.1", b"Range: bytes=", b"-", b",", b"9" * 5000, b"a", b": "]
     for _ in range(150):
-        send(served, b"GET /" + b"".join(chance.choices(pieces, k=chance.randint(1, 30))) + b"\r\n\r\n")
-    body = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 40\r\n\r\nGET /songs.js HTTP/1.1\r\n" + host
+        send(
+            served,
+            b"GET /" + b"".join(chance.choices(pieces, k=chance.randint(1, 30))) + b"\r\n\r\n",
+        )
+    body = (
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 40\r\n\r\nGET /songs.js HTTP/1.1\r\n"
+        + host
+    )
     assert send(served, body).count(b"HTTP/1.1 200") == 1  # a body is no second request
     assert ask(served)[0] == 200
     assert capfd.readouterr().err == ""
 
 
-def test_idle_connections_are_ended_and_there_are_not_too_many(served, server_class, monkeypatch, capfd):
+def test_idle_connections_are_ended_and_there_are_not_too_many(
+    served, server_class, monkeypatch, capfd
+):
     monkeypatch.setattr(server_class.MapHandler, "timeout", 0.5)
-    idle = [socket.create_connection(("127.0.0.1", served), timeout=10) for _ in range(server_class.MOST_CONNECTIONS + 6)]
+    idle = [
+        socket.create_connection(("127.0.0.1", served), timeout=10)
+        for _ in range(server_class.MOST_CONNECTIONS + 6)
+    ]
     half = socket.create_connection(("127.0.0.1", served), timeout=10)
     half.sendall(b"GET / HTTP/1.1\r\nHost: ")
     start = time.monotonic()
@@ -223,9 +297,29 @@ def test_idle_connections_are_ended_and_there_are_not_too_many(served, server_cl
 def test_a_taken_port_is_named_before_the_map_is_made(tmp_path, map_run, audio_folder, map_labels):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = run_script(SCRIPT, map_run, audio_folder, map_labels[1], tmp_path / "map", "--serve", port, check=False)
+        done = run_script(
+            SCRIPT,
+            map_run,
+            audio_folder,
+            map_labels[1],
+            tmp_path / "map",
+            "--serve",
+            port,
+            check=False,
+        )
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: port {port} is taken by another program; give another: --serve ")
+    assert done.stderr.startswith(
+        f"error: port {port} is taken by another program; give another: --serve "
+    )
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "map").exists()
-    done = run_script(SCRIPT, map_run, audio_folder, map_labels[1], tmp_path / "map", "--serve", "70000", check=False)
+    done = run_script(
+        SCRIPT,
+        map_run,
+        audio_folder,
+        map_labels[1],
+        tmp_path / "map",
+        "--serve",
+        "70000",
+        check=False,
+    )
     assert done.returncode == 2 and "'70000': expected a number from 0 to 65535" in done.stderr

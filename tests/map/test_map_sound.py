@@ -1,4 +1,7 @@
-"""Every kind of sound on the map: real files of ffmpeg's making are clicked in a real browser, and heard."""
+"""Every kind of sound on the map:
+real files of ffmpeg's making are clicked in a real browser, and heard.
+"""
+
 import subprocess
 from urllib.parse import unquote
 
@@ -33,7 +36,15 @@ AS_IT_IS = {  # file name: the codec and what else ffmpeg is told; browsers play
     "mu-law.wav": ["pcm_mulaw"],
     "a-law.wav": ["pcm_alaw"],
     "24 bits 192 kHz.wav": ["pcm_s24le", "-ar", "192000"],
-    "no header of length.mp3": ["libmp3lame", "-q:a", "4", "-write_xing", "0", "-id3v2_version", "0"],
+    "no header of length.mp3": [
+        "libmp3lame",
+        "-q:a",
+        "4",
+        "-write_xing",
+        "0",
+        "-id3v2_version",
+        "0",
+    ],
     "half rate.mp3": ["libmp3lame", "-ar", "11025"],
 }
 ENCODED = {  # and these they do not
@@ -72,7 +83,10 @@ ENCODED = {  # and these they do not
     "is opus.flac": ["libopus", "-f", "ogg"],
     "is wav.ogg": ["pcm_s16le", "-f", "wav"],
 }
-FILM = {"a film.mp4": ["-c:v", "mpeg4", "-c:a", "aac"], "a film.webm": ["-c:v", "libvpx", "-c:a", "libopus"]}
+FILM = {
+    "a film.mp4": ["-c:v", "mpeg4", "-c:a", "aac"],
+    "a film.webm": ["-c:v", "libvpx", "-c:a", "libopus"],
+}
 ENCODED |= FILM
 KINDS = AS_IT_IS | ENCODED
 
@@ -86,18 +100,32 @@ def sounds(tmp_path_factory):
     pictures = ["-f", "lavfi", "-i", f"testsrc=size=64x64:duration={SECONDS}"]
     for name, codec in KINDS.items():
         options = [*pictures, *codec] if name in FILM else ["-c:a", *codec]
-        command = ["ffmpeg", "-nostdin", "-v", "error", "-i", root / "source.wav", *options, root / "audio" / name]
+        command = [
+            "ffmpeg",
+            "-nostdin",
+            "-v",
+            "error",
+            "-i",
+            root / "source.wav",
+            *options,
+            root / "audio" / name,
+        ]
         subprocess.run(list(map(str, command)), check=True)
     vectors = np.random.default_rng(0).standard_normal((len(KINDS), 8))
     run = write_run_folder(root / "run", vectors, [f"{name}.npy" for name in KINDS]).path
     done = run_script(SCRIPT, run, root / "audio", "-", root / "map", "--projection", "pca")
-    assert f"{len(KINDS)} songs, {len(KINDS)} to be heard" in done.stdout and "warning" not in done.stderr
+    assert (
+        f"{len(KINDS)} songs, {len(KINDS)} to be heard" in done.stdout
+        and "warning" not in done.stderr
+    )
     return root
 
 
 def test_what_browsers_play_lies_beside_the_map_as_it_is_and_all_else_as_mp3(sounds):
     assert {path.name for path in (sounds / "map" / "audio").iterdir()} == {*AS_IT_IS}
-    assert {path.name for path in (sounds / "map" / "encoded").iterdir()} == {f"{name}.mp3" for name in ENCODED}
+    assert {path.name for path in (sounds / "map" / "encoded").iterdir()} == {
+        f"{name}.mp3" for name in ENCODED
+    }
     for name in AS_IT_IS:
         assert (sounds / "map" / "audio" / name).samefile(sounds / "audio" / name)
     for name in ENCODED:
@@ -111,8 +139,12 @@ def test_a_click_plays_every_kind(sounds, map_context):
             click_song(page, row)
             page.wait_for_function("document.getElementById('player').currentTime > 0.1")
             place = f"/audio/{name}" if name in AS_IT_IS else f"/encoded/{name}.mp3"
-            assert unquote(page.evaluate("document.getElementById('player').currentSrc")).endswith(place)
+            assert unquote(page.evaluate("document.getElementById('player').currentSrc")).endswith(
+                place
+            )
             page.wait_for_function("document.getElementById('player').duration > 0")
-            assert page.evaluate("document.getElementById('player').duration") == pytest.approx(SECONDS, abs=0.2)
+            assert page.evaluate("document.getElementById('player').duration") == pytest.approx(
+                SECONDS, abs=0.2
+            )
             assert page.is_hidden("#audio-note")
         assert watched.errors == []

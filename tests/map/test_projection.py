@@ -1,5 +1,8 @@
-"""Projection of planted vectors and of the example music: neighbours stay neighbours, no plane is less true than the PCA, the same
-seed gives the same plane, old songs stay put."""
+"""Projection of planted vectors and of the example music: neighbours stay
+neighbours, no plane is less true than the PCA, the same seed gives the same plane,
+old songs stay put.
+"""
+
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
@@ -21,7 +24,10 @@ def group():
 @pytest.fixture(scope="module")
 def vectors(group):
     random = np.random.default_rng(1)
-    return (random.standard_normal((N_GROUPS, DIM))[group] + 0.5 * random.standard_normal((N_SONGS, DIM))).astype(np.float32)
+    return (
+        random.standard_normal((N_GROUPS, DIM))[group]
+        + 0.5 * random.standard_normal((N_SONGS, DIM))
+    ).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,10 @@ def test_report_counts_every_step(vectors):
 def test_few_songs(vectors, n_songs):
     positions = projection.tsne(vectors[:n_songs])
     assert positions.shape == (n_songs, 2) and np.isfinite(positions).all()
-    assert ((projection.trust(vectors[:n_songs], positions) >= 0) & (projection.trust(vectors[:n_songs], positions) <= 1)).all()
+    assert (
+        (projection.trust(vectors[:n_songs], positions) >= 0)
+        & (projection.trust(vectors[:n_songs], positions) <= 1)
+    ).all()
 
 
 def test_equal_and_empty_vectors_have_a_place(vectors):
@@ -89,7 +98,9 @@ def test_vectors_that_are_not_finite_are_refused(vectors):
 
 
 def planted(n_songs, seed, noise):
-    """Vectors (n_songs, DIM) of groups of at least four songs; with much noise they are hardly groups."""
+    """Vectors (n_songs, DIM) of groups of at least four songs;
+    with much noise they are hardly groups.
+    """
     random = np.random.default_rng(seed)
     n_groups = min(8, n_songs // 4)
     centres = random.standard_normal((n_groups, DIM))[np.arange(n_songs) % n_groups]
@@ -97,7 +108,9 @@ def planted(n_songs, seed, noise):
 
 
 def assert_no_noise(vectors, seed):
-    """The first t-SNE is wide, and what is published no less true than the PCA; returns its mean trust."""
+    """The first t-SNE is wide, and what is published no less true than the PCA;
+    returns its mean trust.
+    """
     truth = projection.Truth(vectors)
     assert projection.tsne(vectors, seed=seed).std(axis=0).max() > 1
     plane = projection.best_plane(truth, seed=seed)
@@ -119,7 +132,9 @@ def test_a_map_of_few_songs_is_never_noise(n_songs, noise):
 
 @pytest.fixture(scope="module")
 def example_vectors(tmp_path_factory, run_script):
-    """The mean log-mel of the example music, short pieces, each band over its deviation: (96, 80)."""
+    """The mean log-mel of the example music, short pieces, each band over its
+    deviation: (96, 80).
+    """
     root = tmp_path_factory.mktemp("example")
     run_script("make_example_music.py", root / "music", "--seconds", 6)
     run_script("spectrify_all.py", root / "music", root / "vectors")
@@ -146,7 +161,9 @@ def attempts(monkeypatch):
     def bad(vectors, perplexity, seed, report, exaggeration):
         made.append((exaggeration, seed))
         report(projection.STEPS)
-        return noise.normal(0, [5, 1e-9, np.nan][len(made) - 1], (len(vectors), 2)).astype(np.float32)
+        return noise.normal(0, [5, 1e-9, np.nan][len(made) - 1], (len(vectors), 2)).astype(
+            np.float32
+        )
 
     monkeypatch.setattr(projection, "tsne", bad)
     return made
@@ -161,11 +178,17 @@ def test_where_every_tsne_is_noise_the_map_is_the_pca(vectors, attempts):
 
 def test_a_tsne_that_collapses_is_made_again(monkeypatch):
     few = [planted(16, seed, 9.0) for seed in range(10)]
-    collapsed = [vectors for vectors in few if projection.tsne(vectors, exaggeration=12).std() < 1e-3]
+    collapsed = [
+        vectors for vectors in few if projection.tsne(vectors, exaggeration=12).std() < 1e-3
+    ]
     assert collapsed  # else there is nothing to see
     monkeypatch.setattr(projection, "exaggeration_for", lambda n_songs: 12)
     plane = projection.best_plane(projection.Truth(collapsed[0]))
-    assert plane.kind == "t-SNE" and plane.positions.std() > 1 and plane.trust.mean() >= plane.pca_trust
+    assert (
+        plane.kind == "t-SNE"
+        and plane.positions.std() > 1
+        and plane.trust.mean() >= plane.pca_trust
+    )
 
 
 @pytest.mark.parametrize("n_songs", [*range(1, 9), 13, 40])
@@ -187,7 +210,8 @@ def test_degenerate_vectors_have_places(n_songs):
             assert positions.shape == (n_songs, 2) and positions.dtype == np.float32, kind
             assert np.isfinite(positions).all(), kind
         assert plane.trust.shape == (n_songs,)
-        assert kind not in ("equal", "empty") or plane.trust.min() == 1  # all are equally near: nothing is wrong
+        # all are equally near: nothing is wrong
+        assert kind not in ("equal", "empty") or plane.trust.min() == 1
         assert kind not in ("equal", "empty") or not projection.pca(vectors).any()
 
 
@@ -195,7 +219,9 @@ def test_perplexity_is_honoured_as_far_as_the_songs_allow(vectors):
     assert projection.perplexity_for(96) == 30 and projection.perplexity_for(31) == 10
     assert projection.perplexity_for(96, 12.5) == 12.5 and projection.perplexity_for(31, 12.5) == 10
     assert not np.array_equal(projection.tsne(vectors[:60], 5), projection.tsne(vectors[:60]))
-    np.testing.assert_array_equal(projection.tsne(vectors[:60], 50), projection.tsne(vectors[:60], 59 / 3))
+    np.testing.assert_array_equal(
+        projection.tsne(vectors[:60], 50), projection.tsne(vectors[:60], 59 / 3)
+    )
 
 
 def test_place_leaves_old_songs_and_puts_new_ones_to_their_like(vectors, positions, group):
@@ -209,7 +235,10 @@ def test_place_leaves_old_songs_and_puts_new_ones_to_their_like(vectors, positio
         projection.place(truth, np.arange(N_SONGS) < 3, positions[:3])
 
 
-@pytest.mark.parametrize(("positions", "message"), [(np.zeros((40, 2)), "on one spot"), (np.full((40, 2), np.nan), "nan or inf")])
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [(np.zeros((40, 2)), "on one spot"), (np.full((40, 2), np.nan), "nan or inf")],
+)
 def test_no_song_is_placed_on_a_map_that_is_none(positions, message):
     truth = projection.Truth(planted(50, 0, 1))
     with pytest.raises(InputError, match=message):
@@ -234,10 +263,15 @@ def test_placed_songs_are_finite_and_no_less_true_than_where_they_began(n_old, s
 def test_placed_songs_that_are_not_finite_stay_where_they_began(vectors, positions, monkeypatch):
     from openTSNE import PartialTSNEEmbedding
 
-    monkeypatch.setattr(PartialTSNEEmbedding, "optimize", lambda embedding, *_, **__: np.full_like(embedding, np.nan))
+    monkeypatch.setattr(
+        PartialTSNEEmbedding,
+        "optimize",
+        lambda embedding, *_, **__: np.full_like(embedding, np.nan),
+    )
     is_old = np.arange(N_SONGS) % 7 != 0
     placed = projection.place(projection.Truth(vectors), is_old, positions[is_old])
     assert np.isfinite(placed).all() and placed[~is_old].std() > 1
+
 
 def test_trust_is_low_where_the_map_lies(vectors, positions):
     honest = projection.trust(vectors, positions)
@@ -263,20 +297,32 @@ def test_trust_equals_a_plain_reference(n_songs):
         wanted.append(len({*in_truth} & {*on_map}) / k)
     np.testing.assert_allclose(projection.trust(vectors, positions), wanted, atol=1e-6)
     rows = np.arange(0, n_songs, 5)
-    np.testing.assert_array_equal(projection.Truth(vectors, rows).trust(positions), projection.trust(vectors, positions)[rows])
+    np.testing.assert_array_equal(
+        projection.Truth(vectors, rows).trust(positions), projection.trust(vectors, positions)[rows]
+    )
 
 
 @pytest.mark.parametrize("n_songs", [5, 8, 20, 31])
 def test_trust_of_few_songs_can_be_low(n_songs):
     """With 30 of 30 for true neighbours, every plane of 31 songs would be true."""
-    vectors = planted(n_songs, 0, 0.3) if n_songs >= 8 else np.random.default_rng(0).standard_normal((n_songs, 9))
+    vectors = (
+        planted(n_songs, 0, 0.3)
+        if n_songs >= 8
+        else np.random.default_rng(0).standard_normal((n_songs, 9))
+    )
     random = np.random.default_rng(1)
-    trust = [projection.trust(vectors, random.standard_normal((n_songs, 2))).mean() for _ in range(20)]
+    trust = [
+        projection.trust(vectors, random.standard_normal((n_songs, 2))).mean() for _ in range(20)
+    ]
     assert 0.15 < np.mean(trust) < 0.5
 
 
 def test_copies_are_all_neighbours_in_truth():
-    """Forty copies of each of three songs: of equal songs none is nearer in truth, so that no choice of ten is wrong."""
+    """Forty copies of each of three songs:
+    of equal songs none is nearer in truth, so that no choice of ten is wrong.
+    """
     vectors = np.repeat(np.eye(3), 40, axis=0)
-    positions = np.repeat([[0, 0], [9, 0], [0, 9]], 40, axis=0) + np.random.default_rng(0).normal(0, 1, (120, 2))
+    positions = np.repeat([[0, 0], [9, 0], [0, 9]], 40, axis=0) + np.random.default_rng(0).normal(
+        0, 1, (120, 2)
+    )
     assert projection.trust(vectors, positions).min() == 1

@@ -1,4 +1,7 @@
-"""--tensorboard: TensorFlow reads back what the script wrote, and the projector's files fit each other."""
+"""--tensorboard: TensorFlow reads back what the script wrote, and the projector's
+files fit each other.
+"""
+
 import os
 import subprocess
 import sys
@@ -30,7 +33,14 @@ def test_scalars_and_projector(tmp_path):
     write_tree(tmp_path / "tree")
     config = write_config(tmp_path / "small.yaml")
     for _ in range(2):
-        run_script("spectrogram_doc2vec.py", tmp_path / "tree", tmp_path / "run", f"--config={config}", "--epochs=1", "--tensorboard")
+        run_script(
+            "spectrogram_doc2vec.py",
+            tmp_path / "tree",
+            tmp_path / "run",
+            f"--config={config}",
+            "--epochs=1",
+            "--tensorboard",
+        )
     run, folder = RunFolder(tmp_path / "run"), tmp_path / "run" / "tensorboard"
     points = scalars_of(folder)
     costs = {step: value for tag, step, value in points if tag == "cost"}
@@ -39,7 +49,9 @@ def test_scalars_and_projector(tmp_path):
     assert max(costs) == last and len(costs) == len(rates) >= 4 and min(rates) > 0
     of_second_epoch = [cost for step, cost in costs.items() if step > last // 2]
     assert min(of_second_epoch) <= run.costs()[-1][1] + 1e-6 <= max(of_second_epoch) + 2e-6
-    np.testing.assert_allclose(np.loadtxt(folder / "vectors.tsv", delimiter="\t"), run.vectors(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        np.loadtxt(folder / "vectors.tsv", delimiter="\t"), run.vectors(), rtol=1e-5, atol=1e-6
+    )
     assert (folder / "songs.tsv").read_text(encoding="utf-8").splitlines() == run.music_list()
     configuration = (folder / "projector_config.pbtxt").read_text()
     assert all(f'"{path.name}"' in configuration for path in folder.glob("*.tsv"))
@@ -47,7 +59,13 @@ def test_scalars_and_projector(tmp_path):
 
 def test_no_board_without_the_option(tmp_path):
     write_tree(tmp_path / "tree")
-    run_script("spectrogram_doc2vec.py", tmp_path / "tree", tmp_path / "run", f"--config={write_config(tmp_path / 'c.yaml')}", "--epochs=1")
+    run_script(
+        "spectrogram_doc2vec.py",
+        tmp_path / "tree",
+        tmp_path / "run",
+        f"--config={write_config(tmp_path / 'c.yaml')}",
+        "--epochs=1",
+    )
     assert not (tmp_path / "run" / "tensorboard").exists()
 
 
@@ -57,7 +75,9 @@ def test_files_of_somebody_elses_are_not_replaced(tmp_path):
         (tmp_path / name / name).write_text("mine")
         with pytest.raises(InputError, match=f"{name}: is there, and no training made it"):
             Board(tmp_path / name)
-        assert os.listdir(tmp_path / name) == [name] and (tmp_path / name / name).read_text() == "mine"
+        assert (
+            os.listdir(tmp_path / name) == [name] and (tmp_path / name / name).read_text() == "mine"
+        )
     for _ in range(2):
         Board(tmp_path / "own").vectors(np.eye(2), ["a", "b"])
     assert (tmp_path / "own" / "songs.tsv").read_text() == "a\nb\n"
@@ -78,6 +98,11 @@ def main():
         board.scalars(step, {"cost": 0.5})
 run_main(main)
 """
-    done = subprocess.run([sys.executable, "-c", code, tmp_path, REPO], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.splitlines()[-1] == f"error: {tmp_path}: cannot be written (File too large)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path, REPO], capture_output=True, text=True
+    )
+    assert (
+        done.returncode == 1
+        and done.stderr.splitlines()[-1] == f"error: {tmp_path}: cannot be written (File too large)"
+    )
     assert "Traceback" not in done.stderr

@@ -1,4 +1,7 @@
-"""The corpus: rows belong to their songs, the cache is reused and renewed, unusable files are named."""
+"""The corpus: rows belong to their songs, the cache is reused and renewed, unusable
+files are named.
+"""
+
 import os
 import signal
 import subprocess
@@ -30,7 +33,9 @@ def test_rows_are_the_songs_inputs(tmp_path, n_songs, texture_seconds):
         np.testing.assert_array_equal(corpus.song(row), expected.astype(np.float16))
     everything = corpus.inputs.read().astype(np.float64)
     np.testing.assert_allclose(corpus.mean, everything.mean(0), atol=2e-3)
-    np.testing.assert_allclose(corpus.deviation, np.maximum(everything.std(0), corpora.SMALLEST_DEVIATION), atol=2e-3)
+    np.testing.assert_allclose(
+        corpus.deviation, np.maximum(everything.std(0), corpora.SMALLEST_DEVIATION), atol=2e-3
+    )
 
 
 def test_cache_is_reused_until_the_tree_or_the_keys_change(tmp_path, monkeypatch):
@@ -90,11 +95,19 @@ def test_a_cache_cut_short_is_an_error_that_says_what_to_do(tmp_path):
 def test_networks_for_inputs_of_another_size_are_an_error_that_says_so(tmp_path):
     size = corpora.input_size(small_config())
     for mean in (size, size - 12):
-        run = write_run_folder(tmp_path / str(mean), np.zeros((2, 4)), ["a.npy", "b.npy"], small_config(), weights={"mean": np.zeros(mean)})
+        run = write_run_folder(
+            tmp_path / str(mean),
+            np.zeros((2, 4)),
+            ["a.npy", "b.npy"],
+            small_config(),
+            weights={"mean": np.zeros(mean)},
+        )
         if mean == size:
             assert len(corpora.read_weights(run.snapshot())["mean"]) == size
         else:
-            with pytest.raises(InputError, match=f"inputs of {mean} values, and this version makes {size}"):
+            with pytest.raises(
+                InputError, match=f"inputs of {mean} values, and this version makes {size}"
+            ):
                 corpora.read_weights(run.snapshot())
 
 
@@ -131,21 +144,30 @@ def test_a_tree_that_is_none_is_told_before_anything_is_read(tmp_path):
 
 @pytest.mark.parametrize("n_frames", [119, 121])
 @pytest.mark.parametrize("n_songs", [5, 50])
-def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(tmp_path, monkeypatch, n_songs, n_frames):
+def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(
+    tmp_path, monkeypatch, n_songs, n_frames
+):
     names = write_tree(tmp_path / "tree", n_songs)
     make = corpora.make_input_file
 
     def changed_meanwhile(*args):
         make(*args)
-        np.save(tmp_path / "tree" / names[2], planted_song(0, 0, n_frames))  # after the songs are measured, before they are read
+        # after the songs are measured, before they are read
+        np.save(tmp_path / "tree" / names[2], planted_song(0, 0, n_frames))
 
     monkeypatch.setattr(corpora, "make_input_file", changed_meanwhile)
-    with pytest.raises(InputError, match=f"1 of {n_songs} .*{names[2]}: was changed while it was read: {n_frames} inputs, where there were 120"):
+    with pytest.raises(
+        InputError,
+        match=f"1 of {n_songs} .*{names[2]}: was changed while it was read: {n_frames} inputs, "
+        "where there were 120",
+    ):
         open_tree(tmp_path / "tree", tmp_path / "cache")
     monkeypatch.undo()
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
     np.testing.assert_array_equal(corpus.song(2), planted_song(0, 0, n_frames).astype(np.float16))
-    np.testing.assert_array_equal(corpus.song(3), np.load(tmp_path / "tree" / names[3]).astype(np.float16))
+    np.testing.assert_array_equal(
+        corpus.song(3), np.load(tmp_path / "tree" / names[3]).astype(np.float16)
+    )
 
 
 @pytest.mark.parametrize("how", ["replaced", "written into"])
@@ -177,7 +199,9 @@ def test_values_that_the_cache_would_hold_as_infinite_are_refused(tmp_path, valu
     frames[3, 4] = value
     np.save(tmp_path / "tree" / "loud.npy", frames)
     for config in (small_config(), small_config(TEXTURE_SECONDS=2, TEXTURE_STEP_SECONDS=0.5)):
-        with pytest.raises(InputError, match=r"1 of 5 .*loud\.npy: holds values up to .*, which no log-mel has"):
+        with pytest.raises(
+            InputError, match=r"1 of 5 .*loud\.npy: holds values up to .*, which no log-mel has"
+        ):
             open_tree(tmp_path / "tree", tmp_path / "cache", config)
 
 
@@ -230,9 +254,12 @@ def test_the_arrays_are_on_the_disk_before_the_file_that_vouches_for_them(tmp_pa
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    monkeypatch.setattr(corpora, "save_text", lambda path, text: (calls.append(path.name), save_text(path, text)))
+    monkeypatch.setattr(
+        corpora, "save_text", lambda path, text: (calls.append(path.name), save_text(path, text))
+    )
     open_tree(tmp_path / "tree", tmp_path / "cache")
-    names = [name for name in calls if not name.startswith(".writing-")]  # these two arrays have other names while they are written
+    # these two arrays have other names while they are written
+    names = [name for name in calls if not name.startswith(".writing-")]
     assert names == ["inputs.json", "cache", "inputs.npy", "cache", "inputs.json"]
     assert len(calls) == 9
 
@@ -262,7 +289,11 @@ def test_arrays_of_a_cache_that_do_not_fit_are_named(tmp_path, name, array):
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        ("average/net_1/hidden_kernel", np.zeros((12, 17)), r"has shape \(12, 17\), where config.yaml and music_list.txt ask for \(12, 16\)"),
+        (
+            "average/net_1/hidden_kernel",
+            np.zeros((12, 17)),
+            r"has shape \(12, 17\), where config.yaml and music_list.txt ask for \(12, 16\)",
+        ),
         ("songs/vector", np.zeros((3, 8)), r"has shape \(3, 8\)"),
         ("net_2/output_bias", np.full(8, np.nan), "holds NaN"),
         ("step", np.zeros(2), "has shape"),
@@ -272,11 +303,16 @@ def test_arrays_of_a_cache_that_do_not_fit_are_named(tmp_path, name, array):
 )
 def test_weights_that_do_not_fit_are_named(tmp_path, name, array, message):
     config = small_config()
-    weights = {known: np.zeros(shape, np.float32) for known, shape in corpora.state_shapes(config, 2).items()}
+    weights = {
+        known: np.zeros(shape, np.float32)
+        for known, shape in corpora.state_shapes(config, 2).items()
+    }
     vectors = np.zeros((2, 8))
     run = write_run_folder(tmp_path / "whole", vectors, ["a.npy", "b.npy"], config, weights=weights)
     assert set(corpora.read_state(run.snapshot())) == set(weights)
-    spoiled = {known: value for known, value in (weights | {name: array}).items() if value is not None}
+    spoiled = {
+        known: value for known, value in (weights | {name: array}).items() if value is not None
+    }
     run = write_run_folder(tmp_path / "run", vectors, ["a.npy", "b.npy"], config, weights=spoiled)
     with pytest.raises(InputError, match=message):
         corpora.read_state(run.snapshot())
@@ -294,5 +330,10 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 tree = sys.argv[1] + "/tree"
 run_main(lambda: corpus.open_corpus(tree, corpus.list_songs(tree), small_config(), sys.argv[1] + "/cache"))
 """
-    done = subprocess.run([sys.executable, "-c", code, tmp_path, REPO, REPO / "tests"], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr == f"error: {tmp_path / 'cache' / 'inputs.npy'}: File too large\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path, REPO, REPO / "tests"], capture_output=True, text=True
+    )
+    assert (
+        done.returncode == 1
+        and done.stderr == f"error: {tmp_path / 'cache' / 'inputs.npy'}: File too large\n"
+    )

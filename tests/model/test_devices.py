@@ -1,4 +1,7 @@
-"""Two workers on this machine, and two devices of one worker: they reach what one reaches; a killed worker ends the job clearly."""
+"""Two workers on this machine, and two devices of one worker:
+they reach what one reaches; a killed worker ends the job clearly.
+"""
+
 import json
 import os
 import socket
@@ -27,7 +30,8 @@ def two_devices(use_gpu):
 devices.choose_devices = two_devices
 runpy.run_path(sys.argv[0], run_name="__main__")"""
 
-# The script where the second worker has its CPU divided in two, of which the second passes for a GPU.
+# The script where the second worker has its CPU divided in two, of which the second
+# passes for a GPU.
 UNEQUAL_DEVICES = """import json, os, runpy, sys
 sys.argv = sys.argv[1:]
 from sound_eval.model import devices
@@ -59,15 +63,21 @@ def free_ports(count):
 
 
 def start_workers(folder, trees, *args, program=(sys.executable,)):
-    """The script as workers on this machine, one for each tree, each with its output in a log file of its own."""
+    """The script as workers on this machine, one for each tree, each with its output in
+    a log file of its own.
+    """
     hosts = [f"127.0.0.1:{port}" for port in free_ports(len(trees))]
     workers = []
     for rank, tree in enumerate(trees):
-        tf_config = json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": rank}})
+        tf_config = json.dumps(
+            {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": rank}}
+        )
         log = open(folder / f"worker {rank}.log", "w")  # noqa: SIM115 - closed with the process
         command = [*program, str(REPO / SCRIPT), str(tree), *map(str, args)]
         environment = os.environ | {"TF_CONFIG": tf_config, "PYTHONPATH": str(REPO)}
-        workers.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment))
+        workers.append(
+            subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        )
     return workers
 
 
@@ -93,7 +103,10 @@ def margin_of_styles(run):
 def test_two_workers_reach_what_one_reaches_and_one_resumes_what_two_began(tree, tmp_path):
     config = write_config(tmp_path / "small.yaml")
     run_script(SCRIPT, tree, tmp_path / "one", f"--config={config}", "--epochs=6")
-    statuses, logs = ends(start_workers(tmp_path, [tree, tree], tmp_path / "two", f"--config={config}", "--epochs=6"), tmp_path)
+    statuses, logs = ends(
+        start_workers(tmp_path, [tree, tree], tmp_path / "two", f"--config={config}", "--epochs=6"),
+        tmp_path,
+    )
     assert statuses == [0, 0], logs
     one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
     assert two.epoch() == 6 and two.vectors().shape == (24, 8)
@@ -115,20 +128,28 @@ def run_on_two_devices(*args):
 
 
 @pytest.mark.parametrize("on_device_gb", [4, 0])
-def test_two_devices_of_one_process_reach_what_one_reaches_and_resume_exactly(tree, tmp_path, on_device_gb):
-    config = write_config(tmp_path / "small.yaml", FRAMES_ON_DEVICE_GB=on_device_gb, TRAIN_STEPS_PER_SAVE=64 * 80)  # a chunk and a part of one
+def test_two_devices_of_one_process_reach_what_one_reaches_and_resume_exactly(
+    tree, tmp_path, on_device_gb
+):
+    config = write_config(
+        tmp_path / "small.yaml", FRAMES_ON_DEVICE_GB=on_device_gb, TRAIN_STEPS_PER_SAVE=64 * 80
+    )  # a chunk and a part of one
     run_script(SCRIPT, tree, tmp_path / "one", f"--config={config}", "--epochs=6")
     run_on_two_devices(tree, tmp_path / "two", f"--config={config}", "--epochs=6")
     one, two = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")
     assert two.costs()[-1][1] < one.costs()[-1][1] + 0.05
     assert margin_of_styles(one) > 0.5 and margin_of_styles(two) > 0.8 * margin_of_styles(one)
     steps = [run.weights()["songs/step"] for run in (one, two)]
-    assert (steps[1] > 0).all() and steps[1].sum() == pytest.approx(steps[0].sum(), rel=0.1)  # an epoch is as many pairs
-    assert two.weights()["step"] == pytest.approx(one.weights()["step"] / 2, rel=0.05)  # half of them on each device
+    # an epoch is as many pairs
+    assert (steps[1] > 0).all() and steps[1].sum() == pytest.approx(steps[0].sum(), rel=0.1)
+    # half of them on each device
+    assert two.weights()["step"] == pytest.approx(one.weights()["step"] / 2, rel=0.05)
     for _ in range(2):
         run_on_two_devices(tree, tmp_path / "parts", f"--config={config}", "--epochs=3")
     for name, array in two.weights().items():
-        np.testing.assert_array_equal(RunFolder(tmp_path / "parts").weights()[name], array, err_msg=name)
+        np.testing.assert_array_equal(
+            RunFolder(tmp_path / "parts").weights()[name], array, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("victim", [0, 1])
@@ -138,7 +159,9 @@ def test_a_killed_worker_ends_the_job_and_leaves_a_folder_to_resume(tree, tmp_pa
     try:
         end = time.monotonic() + 90
         while not (run.exists() and run.epoch() >= 2):
-            assert time.monotonic() < end and not any(worker.poll() for worker in workers), (tmp_path / "worker 0.log").read_text()
+            assert time.monotonic() < end and not any(worker.poll() for worker in workers), (
+                tmp_path / "worker 0.log"
+            ).read_text()
             time.sleep(0.05)
         workers[victim].kill()
         killed = time.monotonic()
@@ -156,16 +179,24 @@ def test_a_killed_worker_ends_the_job_and_leaves_a_folder_to_resume(tree, tmp_pa
 def test_workers_that_see_different_songs_are_told(tree, tmp_path):
     write_tree(tmp_path / "other", 23)
     config = write_config(tmp_path / "small.yaml")
-    statuses, logs = ends(start_workers(tmp_path, [tree, tmp_path / "other"], tmp_path / "run", f"--config={config}"), tmp_path)
+    statuses, logs = ends(
+        start_workers(tmp_path, [tree, tmp_path / "other"], tmp_path / "run", f"--config={config}"),
+        tmp_path,
+    )
     assert 0 not in statuses
-    assert all("is not the same for all workers" in log or "another worker is gone" in log for log in logs), logs
+    assert all(
+        "is not the same for all workers" in log or "another worker is gone" in log for log in logs
+    ), logs
     assert any("song list" in log for log in logs) and not RunFolder(tmp_path / "run").exists()
 
 
 def test_more_devices_than_songs_leave_no_run_folder(tmp_path):
     write_tree(tmp_path / "tree", 3)
     config = write_config(tmp_path / "small.yaml")
-    statuses, logs = ends(start_workers(tmp_path, [tmp_path / "tree"] * 2, tmp_path / "run", f"--config={config}"), tmp_path)
+    statuses, logs = ends(
+        start_workers(tmp_path, [tmp_path / "tree"] * 2, tmp_path / "run", f"--config={config}"),
+        tmp_path,
+    )
     assert statuses == [1, 1] and "error: 3 songs for 2 devices" in logs[0]
     assert not (tmp_path / "run").exists()
 
@@ -174,8 +205,17 @@ def test_workers_with_unequal_gpus_are_told():
     import tensorflow as tf
 
     def machines(*counts):
-        kinds = [(task, kind, number) for task, count in enumerate(counts) for kind, number in [("CPU", 0), *(("GPU", n) for n in range(count))]]
-        return [tf.config.LogicalDevice(f"/job:worker/replica:0/task:{task}/device:{kind}:{number}", kind) for task, kind, number in kinds]
+        kinds = [
+            (task, kind, number)
+            for task, count in enumerate(counts)
+            for kind, number in [("CPU", 0), *(("GPU", n) for n in range(count))]
+        ]
+        return [
+            tf.config.LogicalDevice(
+                f"/job:worker/replica:0/task:{task}/device:{kind}:{number}", kind
+            )
+            for task, kind, number in kinds
+        ]
 
     for counts in ((2, 2, 2), (0, 0), (1,)):
         devices.check_equal_gpus(machines(*counts), 0)
@@ -185,7 +225,13 @@ def test_workers_with_unequal_gpus_are_told():
 
 def test_each_worker_sees_that_another_has_more_devices(tree, tmp_path):
     config = write_config(tmp_path / "small.yaml")
-    workers = start_workers(tmp_path, [tree, tree], tmp_path / "run", f"--config={config}", program=[sys.executable, "-c", UNEQUAL_DEVICES])
+    workers = start_workers(
+        tmp_path,
+        [tree, tree],
+        tmp_path / "run",
+        f"--config={config}",
+        program=[sys.executable, "-c", UNEQUAL_DEVICES],
+    )
     statuses, logs = ends(workers, tmp_path)
     assert statuses == [1, 1] and not (tmp_path / "run").exists()
     for rank, log in enumerate(logs):
@@ -193,7 +239,13 @@ def test_each_worker_sees_that_another_has_more_devices(tree, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["no json", "[]", '{"cluster": {"worker": ["a:1"]}, "task": {"index": 3}}', '{"cluster": {"ps": []}, "task": {"index": 0}}']
+    "text",
+    [
+        "no json",
+        "[]",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"index": 3}}',
+        '{"cluster": {"ps": []}, "task": {"index": 0}}',
+    ],
 )
 def test_an_unusable_tf_config_is_an_error_that_shows_it(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
@@ -202,12 +254,21 @@ def test_an_unusable_tf_config_is_an_error_that_shows_it(monkeypatch, text):
 
 
 def test_one_worker_is_alone(monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}')
+    monkeypatch.setenv(
+        "TF_CONFIG",
+        '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}',
+    )
     alone = devices.join(False)
     assert alone.open(small_config(), 12) is None
-    assert alone.n_workers == alone.n_replicas == 1 and alone.chief and alone.own(3, 0).tolist() == [0, 1, 2]
+    assert (
+        alone.n_workers == alone.n_replicas == 1
+        and alone.chief
+        and alone.own(3, 0).tolist() == [0, 1, 2]
+    )
     assert alone.any(True) and not alone.any(False)
-    assert alone.replicate(lambda x, y: {"sum": x + y})([(np.float32(1), np.ones(2, np.float32))])[0]["sum"].tolist() == [2, 2]
+    assert alone.replicate(lambda x, y: {"sum": x + y})([(np.float32(1), np.ones(2, np.float32))])[
+        0
+    ]["sum"].tolist() == [2, 2]
 
 
 def test_every_row_comes_from_the_worker_that_trains_it():
@@ -226,7 +287,9 @@ def test_every_row_comes_from_the_worker_that_trains_it():
 
 
 def test_no_more_devices_than_songs_for_a_step(monkeypatch):
-    monkeypatch.setattr(devices, "choose_devices", lambda use_gpu: (["/CPU:0", "/CPU:1", "/CPU:2"], "a warning"))
+    monkeypatch.setattr(
+        devices, "choose_devices", lambda use_gpu: (["/CPU:0", "/CPU:1", "/CPU:2"], "a warning")
+    )
     alone = devices.Alone()
     assert alone.open(small_config(SONGS_PER_BATCH=4), 7) == "a warning"
     assert alone.devices == ["/CPU:0"] and alone.strategy is None

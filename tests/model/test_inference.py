@@ -1,4 +1,5 @@
 """Inferred song vectors: the right answer, the same on every call, alike to trained ones."""
+
 import dataclasses
 
 import numpy as np
@@ -26,19 +27,32 @@ def networks():
             "output_bias": random.standard_normal(OUT).astype(np.float32) / 3,
         }
 
-    plain = inference.Networks(net(), net(), np.full(DIM, -4, np.float32), np.full(DIM, 2, np.float32))
+    plain = inference.Networks(
+        net(), net(), np.full(DIM, -4, np.float32), np.full(DIM, 2, np.float32)
+    )
     return dataclasses.replace(plain, references=plain.contexts(random.normal(-4, 2, (40, DIM))))
 
 
 def plain_cost(networks, inputs, config):
     """The cost of one song as a function of its vector, by a loop over its pairs."""
-    contexts, references = networks.contexts(inputs).astype(float), networks.references.astype(float)
+    contexts, references = (
+        networks.contexts(inputs).astype(float),
+        networks.references.astype(float),
+    )
     least = min(corpora.overlap(config), min(len(inputs), config.WINDOW_SIZE + 1) // 2)
-    pairs = [(a, b) for a in range(len(inputs)) for b in range(len(inputs)) if least <= abs(a - b) <= config.WINDOW_SIZE]
+    pairs = [
+        (a, b)
+        for a in range(len(inputs))
+        for b in range(len(inputs))
+        if least <= abs(a - b) <= config.WINDOW_SIZE
+    ]
 
     def cost(s):
         local = np.mean([np.logaddexp(0, s @ contexts[b]) for _, b in pairs])
-        return config.HIDE_WORDS * 0.5 * (local + np.logaddexp(0, -references @ s).mean()) + config.SONG_L2 * s @ s
+        return (
+            config.HIDE_WORDS * 0.5 * (local + np.logaddexp(0, -references @ s).mean())
+            + config.SONG_L2 * s @ s
+        )
 
     return cost
 
@@ -58,7 +72,9 @@ def test_the_same_on_every_call_and_in_any_company(networks):
     together = inference.song_vectors(networks, songs, CONFIG)
     np.testing.assert_array_equal(together, inference.song_vectors(networks, songs, CONFIG))
     for song, vector in zip(songs, together, strict=True):
-        np.testing.assert_allclose(inference.song_vectors(networks, [song], CONFIG)[0], vector, atol=2e-3)
+        np.testing.assert_allclose(
+            inference.song_vectors(networks, [song], CONFIG)[0], vector, atol=2e-3
+        )
 
 
 def test_long_songs_are_looked_at_in_stretches():
@@ -70,7 +86,9 @@ def test_long_songs_are_looked_at_in_stretches():
 
 
 def test_without_l2_the_answer_is_still_finite(networks):
-    vectors = inference.song_vectors(networks, [planted_song(0, 1)], CONFIG.replace(SONG_L2=0.0, HIDE_WORDS=0.0))
+    vectors = inference.song_vectors(
+        networks, [planted_song(0, 1)], CONFIG.replace(SONG_L2=0.0, HIDE_WORDS=0.0)
+    )
     assert np.isfinite(vectors).all()
 
 
@@ -89,19 +107,28 @@ def test_weights_of_something_else_are_an_error():
 def test_words_of_a_corpus_equal_those_of_its_songs(networks, monkeypatch, tmp_path):
     write_tree(tmp_path / "tree", 9)
     np.save(tmp_path / "tree" / "short.wav.npy", planted_song(0, 0, 3))
-    corpus = corpora.open_corpus(tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache")
+    corpus = corpora.open_corpus(
+        tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache"
+    )
     songs = [corpus.song(row) for row in range(10)]
     monkeypatch.setattr(inference, "BLOCK_INPUTS", 300)  # two songs in a block
     monkeypatch.setattr(inference, "MOST_MEAN_INPUTS", 150)
-    np.testing.assert_allclose(inference.corpus_words(networks, corpus), inference.mean_words(networks, songs), atol=1e-6)
+    np.testing.assert_allclose(
+        inference.corpus_words(networks, corpus), inference.mean_words(networks, songs), atol=1e-6
+    )
     monkeypatch.setattr(inference, "MOST_INPUTS_OF_ALL", 1)  # as in a corpus of millions
-    expected = [networks.words(song[inference.evenly(len(song), inference.LEAST_MEAN_INPUTS)]).mean(0) for song in songs]
+    expected = [
+        networks.words(song[inference.evenly(len(song), inference.LEAST_MEAN_INPUTS)]).mean(0)
+        for song in songs
+    ]
     np.testing.assert_allclose(inference.corpus_words(networks, corpus), expected, atol=1e-6)
 
 
 def test_words_of_a_corpus_show_how_far_they_are(networks, monkeypatch, tmp_path):
     write_tree(tmp_path / "tree", 9)
-    corpus = corpora.open_corpus(tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache")
+    corpus = corpora.open_corpus(
+        tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache"
+    )
     bars, start = [], Progress.__init__
 
     def noted(self, *args, **kwargs):

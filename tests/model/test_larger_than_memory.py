@@ -1,4 +1,8 @@
-"""Inputs above FRAMES_ON_DEVICE_GB are streamed: memory does not grow with the corpus. Others are held once."""
+"""Inputs above FRAMES_ON_DEVICE_GB are streamed: memory does not grow with the corpus.
+
+Others are held once.
+"""
+
 import re
 import subprocess
 import sys
@@ -24,15 +28,28 @@ def trees(tmp_path_factory):
     for name, n_frames in (("large", FRAMES), ("small", 200)):
         (root / name).mkdir()
         for i in range(N_SONGS):
-            np.save(root / name / f"{i}.wav.npy", np.resize(planted_song(i % 3, i, 500), (n_frames, 12)))
+            np.save(
+                root / name / f"{i}.wav.npy", np.resize(planted_song(i % 3, i, 500), (n_frames, 12))
+            )
     return root
 
 
 def peak_mb(trees, name, tmp_path, limit_gb):
-    """Most memory that a training of one epoch held, in MB; its children, which read the songs, are not counted."""
+    """Most memory that a training of one epoch held, in MB;
+    its children, which read the songs, are not counted.
+    """
     config = write_config(tmp_path / f"{name} {limit_gb}.yaml", FRAMES_ON_DEVICE_GB=limit_gb)
-    command = [sys.executable, "-c", PROBE, str(REPO / "spectrogram_doc2vec.py"), str(trees / name), str(tmp_path / f"{name} {limit_gb}")]
-    done = subprocess.run([*command, f"--config={config}", "--epochs=1"], capture_output=True, text=True, timeout=300)
+    command = [
+        sys.executable,
+        "-c",
+        PROBE,
+        str(REPO / "spectrogram_doc2vec.py"),
+        str(trees / name),
+        str(tmp_path / f"{name} {limit_gb}"),
+    ]
+    done = subprocess.run(
+        [*command, f"--config={config}", "--epochs=1"], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     return int(re.search(r"PEAK (\d+)", done.stdout)[1]) / 1000
 

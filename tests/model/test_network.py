@@ -1,4 +1,5 @@
 """The model's cost against a plain loop over pairs, and what may move which vector."""
+
 import numpy as np
 import pytest
 from planted import small_config, write_tree
@@ -15,22 +16,33 @@ LEAST = (2, 2, 1)
 def random_batch(seed=0, valid=(6, 6, 4)):
     """Networks, song vectors, inputs and one step of draws."""
     random = np.random.default_rng(seed)
-    nets = tuple({k: tf.constant(v) for k, v in network.init_network(random, DIM, 7, OUT).items()} for _ in range(2))
+    nets = tuple(
+        {k: tf.constant(v) for k, v in network.init_network(random, DIM, 7, OUT).items()}
+        for _ in range(2)
+    )
     songs = tf.constant(random.standard_normal((N_SONGS, OUT)), tf.float32)
     inputs = tf.constant(random.standard_normal((N_SONGS, RUN, DIM)), tf.float32)
     positions = np.sort([random.choice(20, RUN, replace=False) for _ in range(N_SONGS)])
     positions[np.arange(RUN) >= np.array(valid)[:, None]] = -1
     shown = (random.random((N_SONGS, RUN)) < 0.6).astype(np.float32)
     others = np.stack([random.permutation(N_SONGS * RUN) for _ in range(2)])
-    batch = pairs.Batches(None, None, *map(tf.constant, (positions.astype(np.int32), LEAST, shown, others)))
+    batch = pairs.Batches(
+        None, None, *map(tf.constant, (positions.astype(np.int32), LEAST, shown, others))
+    )
     return nets, songs, inputs, batch
 
 
 def plain_cost(nets, songs, inputs, batch, mix, kin_share=0):
     """The cost by a loop over all pairs, from the definitions of local, global and kin."""
     flat = inputs.numpy().reshape(-1, DIM)
-    heard = [((flat + mix * flat[others]) / np.sqrt(1 + mix**2)).astype(np.float32) for others in batch.others.numpy()]
-    words, contexts = (network.encode(net, tf.constant(rows)).numpy().reshape(N_SONGS, RUN, OUT) for net, rows in zip(nets, heard, strict=True))
+    heard = [
+        ((flat + mix * flat[others]) / np.sqrt(1 + mix**2)).astype(np.float32)
+        for others in batch.others.numpy()
+    ]
+    words, contexts = (
+        network.encode(net, tf.constant(rows)).numpy().reshape(N_SONGS, RUN, OUT)
+        for net, rows in zip(nets, heard, strict=True)
+    )
     positions, local, everywhere, excused, kin = batch.positions.numpy(), [], [], [], []
     for s, a in zip(*np.nonzero(positions >= 0), strict=True):
         left = words[s, a] if batch.shown[s, a] else songs[s].numpy()
@@ -43,18 +55,24 @@ def plain_cost(nets, songs, inputs, batch, mix, kin_share=0):
                 kin.append(odds / (1 + odds))
             elif abs(positions[s, a] - positions[t, b]) >= LEAST[s]:
                 local.append(-np.log(1 - probability_global))
-    return 0.5 * np.mean(local) + 0.5 * (np.mean(everywhere) - min(1, kin_share / np.mean(kin)) * np.mean(excused))
+    return 0.5 * np.mean(local) + 0.5 * (
+        np.mean(everywhere) - min(1, kin_share / np.mean(kin)) * np.mean(excused)
+    )
 
 
 @pytest.mark.parametrize("mix, kin_share", [(0, 0), (0.7, 0.1), (0.7, 0.9)])
 @pytest.mark.parametrize("valid", [(6, 6, 6), (6, 5, 4), (6, 1, 2)])
 def test_cost_is_the_mean_over_pairs(valid, mix, kin_share):
     batch = random_batch(valid=valid)
-    np.testing.assert_allclose(network.cost(*batch, mix, kin_share), plain_cost(*batch, mix, kin_share), rtol=1e-5)
+    np.testing.assert_allclose(
+        network.cost(*batch, mix, kin_share), plain_cost(*batch, mix, kin_share), rtol=1e-5
+    )
 
 
 def global_cost_and_slope(product, kin_share):
-    """Cost of two songs of one input each, all of whose dot products are `product`, and its derivative by them."""
+    """Cost of two songs of one input each, all of whose dot products are `product`, and
+    its derivative by them.
+    """
     left, contexts = tf.fill([2, 1, 1], float(product)), tf.ones([2, 1, 1])
     with tf.GradientTape() as tape:
         tape.watch(left)
@@ -65,12 +83,18 @@ def global_cost_and_slope(product, kin_share):
 def test_what_looks_like_kin_is_hardly_pushed_apart():
     assert global_cost_and_slope(-8, kin_share=0)[1] < -0.99
     assert abs(global_cost_and_slope(-8, kin_share=1)[1]) < 0.01
-    assert global_cost_and_slope(4, kin_share=1)[1] == pytest.approx(global_cost_and_slope(4, kin_share=0)[1], rel=0.35)
+    assert global_cost_and_slope(4, kin_share=1)[1] == pytest.approx(
+        global_cost_and_slope(4, kin_share=0)[1], rel=0.35
+    )
 
 
-@pytest.mark.parametrize("product, kin_share, slope", [(-8, 0.1, -0.9), (-79, 0.1, -0.9), (-200, 0.1, -1), (-200, 0, -1)])
+@pytest.mark.parametrize(
+    "product, kin_share, slope", [(-8, 0.1, -0.9), (-79, 0.1, -0.9), (-200, 0.1, -1), (-200, 0, -1)]
+)
 def test_no_more_kin_than_their_share(product, kin_share, slope):
-    """Where all global pairs look like kin, they are still pushed apart but for that share; entirely where exp(200) would overflow."""
+    """Where all global pairs look like kin, they are still pushed apart but for that
+    share; entirely where exp(200) would overflow.
+    """
     assert global_cost_and_slope(product, kin_share)[1] == pytest.approx(slope, abs=0.01)
     assert global_cost_and_slope(product, 0)[0] == pytest.approx(-product, rel=1e-3)
 
@@ -78,7 +102,9 @@ def test_no_more_kin_than_their_share(product, kin_share, slope):
 def test_zero_dot_products_cost_ln_2():
     nets, songs, inputs, batch = random_batch()
     zero = tuple({name: tf.zeros_like(tensor) for name, tensor in net.items()} for net in nets)
-    np.testing.assert_allclose(network.cost(zero, 0 * songs, inputs, batch, 0.7, 0), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(
+        network.cost(zero, 0 * songs, inputs, batch, 0.7, 0), np.log(2), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("shown", [0, 1])
@@ -112,7 +138,9 @@ def test_mixing_keeps_the_variance():
 def corpus(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
     write_tree(root / "tree", 12)
-    return corpora.open_corpus(root / "tree", corpora.list_songs(root / "tree"), small_config(), root / "cache")
+    return corpora.open_corpus(
+        root / "tree", corpora.list_songs(root / "tree"), small_config(), root / "cache"
+    )
 
 
 def trainer_of(corpus, seed=0, **changes):
@@ -145,20 +173,32 @@ def test_adam_and_the_average_equal_plain_ones(corpus):
         average = training.averaged(average, value, float(step))
         plain_m = training.BETA_1 * plain_m + (1 - training.BETA_1) * gradient
         plain_v = training.BETA_2 * plain_v + (1 - training.BETA_2) * gradient**2
-        plain = plain - 0.01 * plain_m / (1 - training.BETA_1**step) / (np.sqrt(plain_v / (1 - training.BETA_2**step)) + training.EPSILON)
+        plain = plain - 0.01 * plain_m / (1 - training.BETA_1**step) / (
+            np.sqrt(plain_v / (1 - training.BETA_2**step)) + training.EPSILON
+        )
         values.append(plain)
     np.testing.assert_allclose(value, plain, rtol=1e-4)
-    weights = np.cumprod([1, *((t + training.AVERAGE_POWER) / t for t in range(1, 5))])  # of value t: a polynomial in t of that power
+    # of value t: a polynomial in t of that power
+    weights = np.cumprod([1, *((t + training.AVERAGE_POWER) / t for t in range(1, 5))])
     np.testing.assert_allclose(average, np.average(values, axis=0, weights=weights), rtol=1e-3)
 
 
 def test_weight_decay_shrinks_kernels_by_the_number_of_songs(corpus):
-    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 1000) == pytest.approx(0.002)
-    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 4000) == pytest.approx(0.0005)
-    assert training.weight_decay(small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 3) == training.weight_decay(
+    assert training.weight_decay(
+        small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 1000
+    ) == pytest.approx(0.002)
+    assert training.weight_decay(
+        small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 4000
+    ) == pytest.approx(0.0005)
+    assert training.weight_decay(
+        small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), 3
+    ) == training.weight_decay(
         small_config(WEIGHT_DECAY=2, ADAM_learning_rate=0.001), training.FEW_SONGS
     )
-    free, held = trainer_of(corpus, WEIGHT_DECAY=0, TRAIN_STEPS_PER_SAVE=1), trainer_of(corpus, WEIGHT_DECAY=10, TRAIN_STEPS_PER_SAVE=1)
+    free, held = (
+        trainer_of(corpus, WEIGHT_DECAY=0, TRAIN_STEPS_PER_SAVE=1),
+        trainer_of(corpus, WEIGHT_DECAY=10, TRAIN_STEPS_PER_SAVE=1),
+    )
     run(free)
     run(held)
     for name in training.network_names(free.state):
@@ -215,7 +255,10 @@ def test_an_exploding_cost_is_an_error(corpus):
 
 def test_new_songs_keep_old_rows():
     config = small_config()
-    state = {f"songs/{table}": np.random.default_rng(0).random((3, 8)).astype(np.float32) for table in training.SONG_TABLES}
+    state = {
+        f"songs/{table}": np.random.default_rng(0).random((3, 8)).astype(np.float32)
+        for table in training.SONG_TABLES
+    }
     state["songs/step"] = np.ones(3, np.float32)
     new = training.with_new_songs(state, np.full((2, config.OUTPUT_VECTOR_SIZE), 7, np.float32))
     for table in training.SONG_TABLES:

@@ -1,4 +1,7 @@
-"""The run folder: what is written is read, a kill at any moment leaves the last complete save, two writers are not let in."""
+"""The run folder: what is written is read, a kill at any moment leaves the last
+complete save, two writers are not let in.
+"""
+
 import copy
 import os
 import random
@@ -34,14 +37,25 @@ def test_what_is_written_is_read(tmp_path):
     run.save(1, vectors + 1, {"net_1/a": np.ones(3)}, 0.7)
     run.save(2, vectors, {"net_1/a": np.zeros(3)}, 0.6)
     read = RunFolder(tmp_path / "run")
-    assert (read.exists(), read.epoch(), read.music_list(), read.config()) == (True, 2, NAMES, small_config())
+    assert (read.exists(), read.epoch(), read.music_list(), read.config()) == (
+        True,
+        2,
+        NAMES,
+        small_config(),
+    )
     np.testing.assert_array_equal(read.vectors(), vectors)
     np.testing.assert_array_equal(read.vectors(1), vectors + 1)
     np.testing.assert_array_equal(read.weights()["net_1/a"], np.zeros(3))
     assert read.costs() == [(1, 0.7), (2, 0.6)]
-    assert (tmp_path / "run" / "cost_list.csv").read_text().splitlines() == ["epoc,cost", "1,0.700000", "2,0.600000"]
+    assert (tmp_path / "run" / "cost_list.csv").read_text().splitlines() == [
+        "epoc,cost",
+        "1,0.700000",
+        "2,0.600000",
+    ]
     assert (tmp_path / "run" / "epoc_num.txt").read_text() == "2\n"
-    assert [path.name for path in (tmp_path / "run" / "weights").glob("[!.]*")] == ["weights_at_2.npz"]
+    assert [path.name for path in (tmp_path / "run" / "weights").glob("[!.]*")] == [
+        "weights_at_2.npz"
+    ]
 
 
 def test_keep_last(tmp_path):
@@ -49,13 +63,19 @@ def test_keep_last(tmp_path):
     for epoch in range(1, 12):
         run.save(epoch, np.zeros((2, 8)), {}, 0.5)
     run.keep_last(2)
-    assert sorted(path.name for path in tmp_path.glob("vector_at_*")) == ["vector_at_10.npy", "vector_at_11.npy"]
+    assert sorted(path.name for path in tmp_path.glob("vector_at_*")) == [
+        "vector_at_10.npy",
+        "vector_at_11.npy",
+    ]
 
 
 def test_new_songs_do_not_count_before_the_commit_mark(tmp_path):
     new_run(tmp_path).save(1, np.zeros((2, 8)), {}, 0.5)
-    (tmp_path / "music_list.txt").write_text("\n".join([*NAMES, "new.mp3.npy"]) + "\n", encoding="utf-8")  # as a kill in a save leaves it
-    with pytest.raises(InputError, match="does not fit the 3 songs"):  # a list of another run, for all one can tell
+    (tmp_path / "music_list.txt").write_text(
+        "\n".join([*NAMES, "new.mp3.npy"]) + "\n", encoding="utf-8"
+    )  # as a kill in a save leaves it
+    # a list of another run, for all one can tell
+    with pytest.raises(InputError, match="does not fit the 3 songs"):
         RunFolder(tmp_path).vectors()
     np.save(tmp_path / "vector_at_2.npy", np.zeros((3, 8)))  # written before the list
     assert RunFolder(tmp_path).music_list() == NAMES
@@ -109,7 +129,11 @@ while True:
 
 
 def start_saver(path):
-    saver = subprocess.Popen([sys.executable, "-c", SAVER, str(path), str(REPO), str(REPO / "tests")], stdout=subprocess.PIPE, text=True)
+    saver = subprocess.Popen(
+        [sys.executable, "-c", SAVER, str(path), str(REPO), str(REPO / "tests")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert saver.stdout.readline() == "saving\n"
     return saver
 
@@ -143,7 +167,14 @@ def test_the_second_writer_is_not_let_in_and_a_crash_leaves_no_lock(tmp_path):
     RunFolder(tmp_path).lock()
 
 
-@pytest.mark.parametrize(("name", "data"), [("epoc_num.txt", b"\xff"), ("music_list.txt", b"a\xff.npy\n"), ("cost_list.csv", b"epoc,cost\n1,x\n")])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("epoc_num.txt", b"\xff"),
+        ("music_list.txt", b"a\xff.npy\n"),
+        ("cost_list.csv", b"epoc,cost\n1,x\n"),
+    ],
+)
 def test_damaged_files_are_named(tmp_path, name, data):
     run = new_run(tmp_path)
     run.save(1, np.zeros((2, 8)), {}, 0.7)
@@ -214,7 +245,17 @@ def save(run, epoch):
     run.save(epoch, np.full((2, 8), epoch), {"a": np.full(3, epoch)}, 0.5)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "music_list.txt", "cost_list.csv", "vector_at_1.npy", "vector_at_7.npy", "weights/weights_at_1.npz"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.yaml",
+        "music_list.txt",
+        "cost_list.csv",
+        "vector_at_1.npy",
+        "vector_at_7.npy",
+        "weights/weights_at_1.npz",
+    ],
+)
 @pytest.mark.parametrize("is_link", [False, True])
 def test_a_first_start_replaces_nothing_of_the_users(tmp_path, name, is_link):
     mine, path = tmp_path / "mine", tmp_path / "run" / name
@@ -264,7 +305,9 @@ def test_vectors_of_a_later_epoch_that_nobody_saved_are_not_replaced(tmp_path):
     save(run, 2)
     with pytest.raises(InputError, match=r"vector_at_3\.npy"):  # it came after the start
         save(run, 3)
-    assert (tmp_path / "vector_at_3.npy").read_bytes() == before and RunFolder(tmp_path).epoch() == 2
+    assert (tmp_path / "vector_at_3.npy").read_bytes() == before and RunFolder(
+        tmp_path
+    ).epoch() == 2
 
 
 @pytest.mark.parametrize("is_copy", [False, True])
@@ -273,14 +316,22 @@ def test_keep_last_leaves_what_no_training_wrote(tmp_path, is_copy):
     for epoch in range(1, 7):
         save(run, epoch)
     if is_copy:
-        shutil.copytree(tmp_path / "run", tmp_path / "copy", copy_function=shutil.copyfile)  # with new times
+        # with new times
+        shutil.copytree(tmp_path / "run", tmp_path / "copy", copy_function=shutil.copyfile)
         run = RunFolder(tmp_path / "copy")
     np.save(run.path / "vector_at_2.npy", np.ones(3))  # of mine, under a name that was used
     np.save(run.path / "vector_at_0.npy", np.ones(3))
     np.save(run.path / "vector_at_01.npy", np.ones(3))
     np.save(run.path / "vector_at_best.npy", np.ones(3))
     run.keep_last(2)
-    kept = {"vector_at_0.npy", "vector_at_01.npy", "vector_at_2.npy", "vector_at_best.npy", "vector_at_5.npy", "vector_at_6.npy"}
+    kept = {
+        "vector_at_0.npy",
+        "vector_at_01.npy",
+        "vector_at_2.npy",
+        "vector_at_best.npy",
+        "vector_at_5.npy",
+        "vector_at_6.npy",
+    }
     assert {path.name for path in run.path.glob("vector_at_*")} == kept
 
 
@@ -291,9 +342,14 @@ def test_only_the_weights_that_a_save_replaces_are_removed(tmp_path):
         (tmp_path / "weights" / name).write_text("mine")
     shutil.copy(tmp_path / "weights" / "weights_at_1.npz", tmp_path / "1.npz")
     save(run, 2)
-    shutil.copy(tmp_path / "1.npz", tmp_path / "weights" / "weights_at_1.npz")  # as a kill before it was removed leaves it
+    # as a kill before it was removed leaves it
+    shutil.copy(tmp_path / "1.npz", tmp_path / "weights" / "weights_at_1.npz")
     began(tmp_path)
-    assert {path.name for path in (tmp_path / "weights").glob("[!.]*")} == {"weights_at_2.npz", "weights_at_99.npz", "weights_at_best.npz"}
+    assert {path.name for path in (tmp_path / "weights").glob("[!.]*")} == {
+        "weights_at_2.npz",
+        "weights_at_99.npz",
+        "weights_at_best.npz",
+    }
 
 
 def test_an_edited_config_is_kept_where_another_would_replace_it(tmp_path):
@@ -322,7 +378,13 @@ def test_a_beginning_that_fails_takes_away_only_what_it_made(tmp_path, error):
     run = RunFolder(path)
     with pytest.raises(error), run.beginning():
         run.cache_path.mkdir()
-        for name in ("labels.csv", "config.yaml", "cache/inputs.npy", "cache/notes.txt", "map/index.html"):
+        for name in (
+            "labels.csv",
+            "config.yaml",
+            "cache/inputs.npy",
+            "cache/notes.txt",
+            "map/index.html",
+        ):
             (path / name).parent.mkdir(exist_ok=True)
             (path / name).write_text("mine")  # meanwhile, but the cache's own
         raise error("now")
@@ -334,7 +396,12 @@ def test_what_killed_writers_left_is_removed_and_other_writers_are_left_alone(tm
     run = began(tmp_path)
     save(run, 1)
     (tmp_path / "cache").mkdir()
-    for name in (".writing-run-0123", "cache/.writing-0123", "weights/.writing-run-0123", "weights/.writing-0123"):
+    for name in (
+        ".writing-run-0123",
+        "cache/.writing-0123",
+        "weights/.writing-run-0123",
+        "weights/.writing-0123",
+    ):
         (tmp_path / name).write_text("half")
     (tmp_path / ".writing-0123").write_text("of a script that writes labels here")
     began(tmp_path)
@@ -342,7 +409,9 @@ def test_what_killed_writers_left_is_removed_and_other_writers_are_left_alone(tm
     assert left == {".writing-0123"}
 
 
-def test_a_save_flushes_folders_before_the_commit_mark_and_removes_old_weights_after_it(tmp_path, monkeypatch):
+def test_a_save_flushes_folders_before_the_commit_mark_and_removes_old_weights_after_it(
+    tmp_path, monkeypatch
+):
     run, calls = began(tmp_path), []
     save(run, 1)
     replace, fsync, unlink = os.replace, os.fsync, os.unlink
@@ -353,9 +422,18 @@ def test_a_save_flushes_folders_before_the_commit_mark_and_removes_old_weights_a
             calls.append(f"flush {os.path.basename(name)}")
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "replace", lambda old, new: (calls.append(os.path.basename(new)), replace(old, new)))
+    monkeypatch.setattr(
+        os, "replace", lambda old, new: (calls.append(os.path.basename(new)), replace(old, new))
+    )
     monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "unlink", lambda path, **kwargs: (calls.append(f"remove {os.path.basename(path)}"), unlink(path, **kwargs)))
+    monkeypatch.setattr(
+        os,
+        "unlink",
+        lambda path, **kwargs: (
+            calls.append(f"remove {os.path.basename(path)}"),
+            unlink(path, **kwargs),
+        ),
+    )
     save(run, 2)
     top = f"flush {tmp_path.name}"
     assert calls == [
@@ -383,15 +461,22 @@ def overlapping(path, arrays):
 
 
 def bomb(path, arrays):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 26,)})
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.npy", "w") as file,
+    ):
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 26,)}
+        )
         for _ in range(256):
             file.write(bytes(1 << 20))
 
 
 def lying(path, arrays):
     with zipfile.ZipFile(path, "w") as archive, archive.open("a.npy", "w") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)})
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)}
+        )
 
 
 def objects(path, arrays):
@@ -458,7 +543,9 @@ def test_hostile_files_are_named(tmp_path, name, data, message):
         run.vectors(), run.costs()
 
 
-@pytest.mark.parametrize("name", ["music_list.txt", "cost_list.csv", "vector_at_1.npy", "config.yaml"])
+@pytest.mark.parametrize(
+    "name", ["music_list.txt", "cost_list.csv", "vector_at_1.npy", "config.yaml"]
+)
 def test_pipes_in_a_run_folder_do_not_hang(tmp_path, name):
     run = began(tmp_path)
     save(run, 1)
@@ -474,7 +561,12 @@ def test_a_run_of_a_former_version_is_read(tmp_path):
     np.savez(tmp_path / "weights" / "weights_at_3.npz", a=np.ones(3))
     np.save(tmp_path / "vector_at_3.npy", np.ones((2, 8), np.float32))
     save_config(tmp_path / "config.yaml", config)
-    for name, text in {"music_list.txt": "\n".join(NAMES), "cost_list.csv": "epoc,cost\n3,0.5\n", "epoc_num.txt": "3\n", ".lock": ""}.items():
+    for name, text in {
+        "music_list.txt": "\n".join(NAMES),
+        "cost_list.csv": "epoc,cost\n3,0.5\n",
+        "epoc_num.txt": "3\n",
+        ".lock": "",
+    }.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     run = RunFolder(tmp_path).snapshot()
     assert (run.epoch, run.names, run.config, set(run.weights)) == (3, NAMES, config, {"a"})

@@ -1,4 +1,5 @@
 """Summaries of windows: planted ripples land in their bands, and the fast sums equal plain ones."""
+
 import numpy as np
 import pytest
 from scipy.stats import skew
@@ -15,19 +16,29 @@ def plain_summary(frames, window, step):
     for start in range(0, len(frames) - window + 1, step):
         part = frames[start : start + window].astype(np.float64)
         skewness = skew(part) * (part.std(0) / (part.std(0) + texture.STEADY)) ** 3
-        rows.append(np.concatenate([part.mean(0), part.std(0), np.abs(np.diff(part, axis=0)).mean(0), skewness]))
+        rows.append(
+            np.concatenate(
+                [part.mean(0), part.std(0), np.abs(np.diff(part, axis=0)).mean(0), skewness]
+            )
+        )
     return np.array(rows)
 
 
 def ripples(summaries):
-    """The moving ripples (n_windows, N_RANGES, 1 + 2 * n_scales, n_rates) and the standing ones (n_windows, N_RANGES, n_scales)."""
+    """The moving ripples (n_windows, N_RANGES, 1 + 2 * n_scales, n_rates) and the
+    standing ones (n_windows, N_RANGES, n_scales).
+    """
     rates, scales = len(texture.RATES_HZ) - 1, len(texture.SCALES) - 1
     parts = summaries[:, 4 * N_MELS :].reshape(len(summaries), texture.N_RANGES, texture.N_RIPPLES)
-    return parts[..., : rates * (1 + 2 * scales)].reshape(*parts.shape[:2], 1 + 2 * scales, rates), parts[..., -scales:]
+    return parts[..., : rates * (1 + 2 * scales)].reshape(
+        *parts.shape[:2], 1 + 2 * scales, rates
+    ), parts[..., -scales:]
 
 
 def ripple(hertz, periods):
-    """Frames (400, N_MELS) of amplitude 1 that move at `hertz` and have `periods` in a range, half of the mel axis."""
+    """Frames (400, N_MELS) of amplitude 1 that move at `hertz` and have `periods` in a
+    range, half of the mel axis.
+    """
     time, place = np.arange(400)[:, None] / RATE, np.arange(N_MELS) / (N_MELS / 2)
     return np.cos(2 * np.pi * (hertz * time + periods * place))
 
@@ -40,7 +51,9 @@ def test_equals_the_plain_statistics():
     np.testing.assert_allclose(fast[:, : 4 * N_MELS], plain, atol=1e-5)
 
 
-@pytest.mark.parametrize(("hertz", "rate"), [(0.5, 0), (1, 1), (3, 2), (4, 3), (6, 3), (10, 4), (18, 5)])
+@pytest.mark.parametrize(
+    ("hertz", "rate"), [(0.5, 0), (1, 1), (3, 2), (4, 3), (6, 3), (10, 4), (18, 5)]
+)
 def test_a_tremolo_lands_in_its_octave(hertz, rate):
     moving, _ = ripples(texture.summarise(ripple(hertz, 0), WINDOW, STEP, RATE))
     level = moving[:, :, 0]  # scale below 1: all bins as one
@@ -84,7 +97,9 @@ def test_a_tremolo_stays_in_its_range():
 
 @pytest.mark.parametrize("n_mels", [1, 3, 20, 128])
 def test_any_number_of_bins(n_mels):
-    summaries = texture.summarise(np.random.default_rng(0).normal(size=(200, n_mels)), WINDOW, STEP, RATE)
+    summaries = texture.summarise(
+        np.random.default_rng(0).normal(size=(200, n_mels)), WINDOW, STEP, RATE
+    )
     assert summaries.shape == (13, texture.n_features(n_mels))
     assert np.isfinite(summaries).all()
 

@@ -1,4 +1,5 @@
 """calc_all_vecs.py: word vectors as a tree, song vectors for known and for new songs."""
+
 import itertools
 import os
 import threading
@@ -24,7 +25,13 @@ def trained(tmp_path_factory):
     """(tree, run folder): trained on 24 songs in three styles."""
     root = tmp_path_factory.mktemp("trained ü")
     write_tree(root / "tree", 24)
-    run_script("spectrogram_doc2vec.py", root / "tree", root / "run", f"--config={write_config(root / 'c.yaml')}", "--epochs=12")
+    run_script(
+        "spectrogram_doc2vec.py",
+        root / "tree",
+        root / "run",
+        f"--config={write_config(root / 'c.yaml')}",
+        "--epochs=12",
+    )
     return root / "tree", root / "run"
 
 
@@ -45,10 +52,27 @@ def test_many_songs_are_done_by_processes_and_come_out_the_same(trained, tmp_pat
     names = write_tree(tmp_path / "tree", 40)
     np.save(tmp_path / "tree" / "narrow.npy", np.zeros((5, 3), np.float32))
     songs = tmp_path / "songs.npy"
-    done = run_script(SCRIPT, tmp_path / "tree", run, tmp_path / "words", "--song-vectors", songs, "--mean-words", check=False)
-    assert done.returncode == 3 and done.stderr.count("skipped: ") == 1 and "narrow.npy: shape (5, 3)" in done.stderr
+    done = run_script(
+        SCRIPT,
+        tmp_path / "tree",
+        run,
+        tmp_path / "words",
+        "--song-vectors",
+        songs,
+        "--mean-words",
+        check=False,
+    )
+    assert (
+        done.returncode == 3
+        and done.stderr.count("skipped: ") == 1
+        and "narrow.npy: shape (5, 3)" in done.stderr
+    )
     networks = inference.networks_from(RunFolder(run).weights())
-    assert read_music_list(tmp_path / "music_list.txt") == names == corpora.list_songs(tmp_path / "words")
+    assert (
+        read_music_list(tmp_path / "music_list.txt")
+        == names
+        == corpora.list_songs(tmp_path / "words")
+    )
     for name, mean in zip(names, np.load(songs), strict=True):
         expected = networks.words(np.load(tmp_path / "tree" / name).astype(np.float16))
         np.testing.assert_allclose(np.load(tmp_path / "words" / name), expected, atol=1e-4)
@@ -73,11 +97,15 @@ def test_new_songs_are_inferred_next_to_their_kin_and_always_alike(trained, tmp_
     for i in range(6):
         np.save(tree / f"new {i}.mp3.npy", planted_song(i % 3, 500 + i))
     for out in ("a", "b"):
-        done = run_script(SCRIPT, tree, run, tmp_path / out, "--song-vectors", tmp_path / out / "songs.npy")
+        done = run_script(
+            SCRIPT, tree, run, tmp_path / out, "--song-vectors", tmp_path / out / "songs.npy"
+        )
         assert "30 song vectors (6 inferred)" in done.stdout
     vectors = np.load(tmp_path / "a" / "songs.npy")
     np.testing.assert_array_equal(vectors, np.load(tmp_path / "b" / "songs.npy"))
-    rows = {name: row for row, name in enumerate(read_music_list(tmp_path / "a" / "music_list.txt"))}
+    rows = {
+        name: row for row, name in enumerate(read_music_list(tmp_path / "a" / "music_list.txt"))
+    }
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     known = unit[[rows[name] for name in names]]
     style = np.array([int(name.split(" ")[-1][:3]) % 3 for name in names])
@@ -89,7 +117,16 @@ def test_new_songs_are_inferred_next_to_their_kin_and_always_alike(trained, tmp_
 def test_inferred_and_trained_song_vectors_agree(trained, tmp_path):
     tree, run = trained
     for out, more in (("trained", []), ("inferred", ["--infer-all"])):
-        run_script(SCRIPT, tree, run, tmp_path / out, "--song-vectors", tmp_path / out / "songs.npy", "--song-only", *more)
+        run_script(
+            SCRIPT,
+            tree,
+            run,
+            tmp_path / out,
+            "--song-vectors",
+            tmp_path / out / "songs.npy",
+            "--song-only",
+            *more,
+        )
     ours, theirs = np.load(tmp_path / "trained/songs.npy"), np.load(tmp_path / "inferred/songs.npy")
     cosine = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
     assert np.median(cosine) > 0.9
@@ -100,13 +137,24 @@ def test_files_that_cannot_be_used_are_named_and_the_rest_goes_on(trained, tmp_p
     tree = tmp_path / "tree"
     write_tree(tree, 4)
     np.save(tree / "narrow.npy", np.zeros((5, 3), np.float32))
-    done = run_script(SCRIPT, tree, run, tmp_path / "out", "--song-vectors", tmp_path / "out" / "s.npy", check=False)
+    done = run_script(
+        SCRIPT,
+        tree,
+        run,
+        tmp_path / "out",
+        "--song-vectors",
+        tmp_path / "out" / "s.npy",
+        check=False,
+    )
     assert done.returncode == 3
     assert "narrow.npy: shape (5, 3)" in done.stderr and "1 of 5 songs left out" in done.stderr
     assert len(np.load(tmp_path / "out" / "s.npy")) == 4
 
 
-@pytest.mark.parametrize(("arguments", "status", "message"), [([], 1, "no epoc_num.txt"), (["--mean-words"], 2, "--song-vectors")])
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [([], 1, "no epoc_num.txt"), (["--mean-words"], 2, "--song-vectors")],
+)
 def test_errors(trained, tmp_path, arguments, status, message):
     done = run_script(SCRIPT, trained[0], tmp_path, tmp_path / "out", *arguments, check=False)
     assert done.returncode == status and message in done.stderr and "Traceback" not in done.stderr
@@ -114,29 +162,48 @@ def test_errors(trained, tmp_path, arguments, status, message):
 
 def test_what_is_read_is_not_replaced(trained, tmp_path):
     tree, run = trained
-    before = {path: path.read_bytes() for folder in trained for path in folder.rglob("*.*") if path.is_file()}
+    before = {
+        path: path.read_bytes()
+        for folder in trained
+        for path in folder.rglob("*.*")
+        if path.is_file()
+    }
     for out, songs, message in (
         (tree, None, "lies in the log-mel tree"),
         (tree / "words", None, "lies in the log-mel tree"),
         (tmp_path / "words", tree / "songs.npy", "lies in the log-mel tree"),
-        (tmp_path / "words", run / "songs.npy", "a run folder, whose files the music_list.txt beside the song vectors would mix with"),
+        (
+            tmp_path / "words",
+            run / "songs.npy",
+            "a run folder, whose files the music_list.txt beside the song vectors would mix with",
+        ),
         (tmp_path / "words", run / "weights" / "songs.npy", "belongs to a run folder"),
         (run, None, "a run folder, whose files the word vectors would mix with"),
         (run / "cache", None, "belongs to a run folder"),
         (tmp_path / "words", tmp_path / "songs.npz", "give it that suffix"),
         (tmp_path / "words", tmp_path, "--song-vectors names a file"),
     ):
-        done = run_script(SCRIPT, tree, run, out, *(["--song-vectors", songs] if songs else []), check=False)
+        done = run_script(
+            SCRIPT, tree, run, out, *(["--song-vectors", songs] if songs else []), check=False
+        )
         assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "words").exists()
-    assert {path: path.read_bytes() for folder in trained for path in folder.rglob("*.*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes()
+        for folder in trained
+        for path in folder.rglob("*.*")
+        if path.is_file()
+    } == before
 
 
 def test_rounding_of_inputs_is_that_of_the_corpus(trained):
     tree, run = trained
     config = RunFolder(run).config()
     corpus = corpora.open_corpus(tree, corpora.list_songs(tree), config, run / "cache")
-    np.testing.assert_array_equal(corpus.song(3), corpora.network_inputs(np.load(tree / corpus.names[3]), config).astype(np.float16))
+    np.testing.assert_array_equal(
+        corpus.song(3),
+        corpora.network_inputs(np.load(tree / corpus.names[3]), config).astype(np.float16),
+    )
 
 
 # ---- what the script made, and what it did not ----
@@ -148,7 +215,11 @@ def words(trained, out, *args, **kwargs):
 
 def contents(folder):
     """All files below a folder but the records, name -> bytes."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("[!.]*")
+        if path.is_file()
+    }
 
 
 def test_another_runs_music_list_is_not_replaced(trained, tmp_path):
@@ -158,17 +229,28 @@ def test_another_runs_music_list_is_not_replaced(trained, tmp_path):
         if name == "done":
             run.save(1, np.zeros((2, 8)), {}, 0.5)
         before = contents(run.path)
-        done = words(trained, tmp_path / "out", "--song-vectors", run.path / "songs.npy", check=False)
-        assert done.returncode == 1 and f"{run.path}: a run folder" in done.stderr and done.stderr.count("\n") == 1
+        done = words(
+            trained, tmp_path / "out", "--song-vectors", run.path / "songs.npy", check=False
+        )
+        assert (
+            done.returncode == 1
+            and f"{run.path}: a run folder" in done.stderr
+            and done.stderr.count("\n") == 1
+        )
         assert contents(run.path) == before and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["out/disc 0/söng 000.mp3.npy", "songs.npy", "songs.npy.json", "music_list.txt"])
+@pytest.mark.parametrize(
+    "name", ["out/disc 0/söng 000.mp3.npy", "songs.npy", "songs.npy.json", "music_list.txt"]
+)
 def test_files_of_the_users_are_not_replaced(trained, tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("mine")
     done = words(trained, tmp_path / "out", "--song-vectors", tmp_path / "songs.npy", check=False)
-    assert done.returncode == 1 and f"{tmp_path / name}: is there, and this script did not make it" in done.stderr
+    assert (
+        done.returncode == 1
+        and f"{tmp_path / name}: is there, and this script did not make it" in done.stderr
+    )
     assert (tmp_path / name).read_text() == "mine"
     assert name == "music_list.txt" or set(contents(tmp_path)) == {name}
 
@@ -183,7 +265,11 @@ def test_what_the_script_made_is_made_again_but_not_what_was_changed_since(train
     assert contents(tmp_path) == before and not list(tmp_path.rglob(".writing-*"))
     np.save(tmp_path / "out" / "disc 1" / "söng 001.mp3.npy", np.zeros(3))
     done = words(trained, *arguments, check=False)
-    assert done.returncode == 1 and "söng 001.mp3.npy: is there, and this script did not make it" in done.stderr and "changed since" in done.stderr
+    assert (
+        done.returncode == 1
+        and "söng 001.mp3.npy: is there, and this script did not make it" in done.stderr
+        and "changed since" in done.stderr
+    )
     assert np.load(tmp_path / "out" / "disc 1" / "söng 001.mp3.npy").shape == (3,)
 
 
@@ -195,7 +281,9 @@ def test_files_of_song_vectors_share_a_music_list_only_where_it_is_the_same(trai
     out, here = tmp_path / "out", tmp_path / "here"
 
     def make(tree, name, *args, **kwargs):
-        return run_script(SCRIPT, sets[tree], run, out, "--song-vectors", here / name, *args, **kwargs)
+        return run_script(
+            SCRIPT, sets[tree], run, out, "--song-vectors", here / name, *args, **kwargs
+        )
 
     make("fewer", "a.npy")
     make("all", "a.npy")  # the same file with more songs: nobody else needs the old list
@@ -204,7 +292,10 @@ def test_files_of_song_vectors_share_a_music_list_only_where_it_is_the_same(trai
     before = contents(here)
     for name in ("a.npy", "b.npy", "c.npy"):
         done = make("fewer", name, check=False)
-        assert done.returncode == 1 and "music_list.txt holds other songs and belongs to" in done.stderr
+        assert (
+            done.returncode == 1
+            and "music_list.txt holds other songs and belongs to" in done.stderr
+        )
     assert contents(here) == before
     (here / "b.npy").unlink()
     (here / "b.npy.json").unlink()
@@ -216,16 +307,24 @@ def test_files_of_song_vectors_share_a_music_list_only_where_it_is_the_same(trai
 def test_song_vectors_are_held_against_their_songs(trained, tmp_path):
     words(trained, tmp_path / "out", "--song-vectors", tmp_path / "songs.npy")
     names, vectors, _ = read_song_vectors(tmp_path / "songs.npy")
-    (tmp_path / "music_list.txt").write_text("".join(f"{name}\n" for name in reversed(names)), encoding="utf-8")
-    with pytest.raises(InputError, match=r"songs\.npy: music_list\.txt beside it holds other songs"):
+    (tmp_path / "music_list.txt").write_text(
+        "".join(f"{name}\n" for name in reversed(names)), encoding="utf-8"
+    )
+    with pytest.raises(
+        InputError, match=r"songs\.npy: music_list\.txt beside it holds other songs"
+    ):
         read_song_vectors(tmp_path / "songs.npy")
-    (tmp_path / "music_list.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    (tmp_path / "music_list.txt").write_text(
+        "".join(f"{name}\n" for name in names), encoding="utf-8"
+    )
     np.save(tmp_path / "songs.npy", vectors[::-1])
     with pytest.raises(InputError, match=r"songs\.npy: not the vectors that songs\.npy\.json"):
         read_song_vectors(tmp_path / "songs.npy")
 
 
-@pytest.mark.parametrize("text", ["[" * 10_000, "[1]", "{", "\0", "{'kind': 1}", "9" * 5000, "x" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["[" * 10_000, "[1]", "{", "\0", "{'kind': 1}", "9" * 5000, "x" * 20_000]
+)
 def test_hostile_descriptions_are_one_line(tmp_path, text):
     np.save(tmp_path / "s.npy", np.eye(3, dtype=np.float32))
     (tmp_path / "music_list.txt").write_text("a\nb\nc\n")
@@ -246,9 +345,17 @@ def test_readers_beside_a_writer_never_get_songs_and_vectors_of_different_times(
         for number in itertools.count(1):
             if stop.is_set():
                 return
-            save_song_vectors(path, [f"{number}/{row}.npy" for row in range(20)], np.full((20, 8), number), "sum", Digest())
+            save_song_vectors(
+                path,
+                [f"{number}/{row}.npy" for row in range(20)],
+                np.full((20, 8), number),
+                "sum",
+                Digest(),
+            )
 
-    save_song_vectors(path, [f"0/{row}.npy" for row in range(20)], np.full((20, 8), 0), "sum", Digest())
+    save_song_vectors(
+        path, [f"0/{row}.npy" for row in range(20)], np.full((20, 8), 0), "sum", Digest()
+    )
     writer = threading.Thread(target=write)
     writer.start()
     end = time.monotonic() + 4

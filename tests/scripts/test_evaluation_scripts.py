@@ -1,4 +1,7 @@
-"""The evaluation scripts as a person runs them: what they print and write, and what they say to files that do not fit."""
+"""The evaluation scripts as a person runs them:
+what they print and write, and what they say to files that do not fit.
+"""
+
 import csv
 import json
 import os
@@ -18,13 +21,26 @@ N_SONGS = 80
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run folder whose vectors hold the style, with labels.csv; songs come in artists of four, all of one style."""
+    """A run folder whose vectors hold the style, with labels.csv;
+    songs come in artists of four, all of one style.
+    """
     root = tmp_path_factory.mktemp("läbels and vectors")
     random = np.random.default_rng(0)
     style = np.arange(N_SONGS) // 4 % 4
     vectors = 3 * random.standard_normal((4, 16))[style] + random.standard_normal((N_SONGS, 16))
-    write_run_folder(root / "run", vectors, [f"disc {i % 2}/sóng {i:02d}.mp3.npy" for i in range(N_SONGS)])
-    rows = [[f"disc {i % 2}/sóng {i:02d}.mp3", STYLES[style[i]], f"artist {i // 4}", f"Title {i}", part(i)] for i in range(N_SONGS)]
+    write_run_folder(
+        root / "run", vectors, [f"disc {i % 2}/sóng {i:02d}.mp3.npy" for i in range(N_SONGS)]
+    )
+    rows = [
+        [
+            f"disc {i % 2}/sóng {i:02d}.mp3",
+            STYLES[style[i]],
+            f"artist {i // 4}",
+            f"Title {i}",
+            part(i),
+        ]
+        for i in range(N_SONGS)
+    ]
     write_csv(root / "labels.csv", rows)
     for i in range(N_SONGS):  # a log-mel tree that knows nothing of the style
         path = root / "log mel" / f"disc {i % 2}" / f"sóng {i:02d}.mp3.npy"
@@ -47,13 +63,33 @@ def files(run, labels="labels.csv"):
 
 
 def test_svm_prints_held_out_scores_beside_baselines_and_guesses(run, run_script, tmp_path):
-    done = run_script(SVM, *files(run), "--group", "artist", "--vectors-dir", run / "log mel", "--report", tmp_path / "re port")
-    assert "label 'genre': 4 values, 80 songs, 80 tested; 5 stratified folds, no artist on both sides" in done.stdout
+    done = run_script(
+        SVM,
+        *files(run),
+        "--group",
+        "artist",
+        "--vectors-dir",
+        run / "log mel",
+        "--report",
+        tmp_path / "re port",
+    )
+    assert (
+        "label 'genre': 4 values, 80 songs, 80 tested; 5 stratified folds, no artist on both sides"
+        in done.stdout
+    )
     assert f"{REPO}/process_results/sphere_kmeans.py" in done.stdout.split("next: ")[1]
     report = json.loads((tmp_path / "re port" / "report.json").read_text(encoding="utf-8"))
     scores = {result["name"]: result["scores"]["balanced accuracy"] for result in report["results"]}
-    assert list(scores) == ["song vectors", "log-mel mean + deviation", "MFCC statistics", "majority label", "chance"]
-    assert scores["song vectors"] > 0.9 and scores["majority label"] == scores["chance"] == pytest.approx(0.25)
+    assert list(scores) == [
+        "song vectors",
+        "log-mel mean + deviation",
+        "MFCC statistics",
+        "majority label",
+        "chance",
+    ]
+    assert scores["song vectors"] > 0.9 and scores["majority label"] == scores[
+        "chance"
+    ] == pytest.approx(0.25)
     assert max(scores["log-mel mean + deviation"], scores["MFCC statistics"]) < 0.6
     assert f"{scores['song vectors']:.3f}" in done.stdout
     assert all(result["lead_interval"][0] > 0 for result in report["results"][1:4])
@@ -63,7 +99,9 @@ def test_report_holds_picture_table_and_out_of_fold_predictions(run, run_script,
     run_script(SVM, *files(run), "--model", "knn", "--report", tmp_path)
     with open(tmp_path / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["filename"] for row in rows] == [f"disc {i % 2}/sóng {i:02d}.mp3" for i in range(N_SONGS)]
+    assert [row["filename"] for row in rows] == [
+        f"disc {i % 2}/sóng {i:02d}.mp3" for i in range(N_SONGS)
+    ]
     right = np.mean([row["genre"] == row["predicted by song vectors"] for row in rows])
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["results"][0]["scores"]["accuracy"] == pytest.approx(right)
@@ -76,14 +114,22 @@ REPORT = ("report.md", "report.json", "predictions.csv", "confusion.png")
 
 
 @pytest.mark.parametrize("script", [SVM, FRAMES])
-def test_a_report_replaces_nothing_and_that_is_said_before_the_work(run, run_script, tmp_path, script):
+def test_a_report_replaces_nothing_and_that_is_said_before_the_work(
+    run, run_script, tmp_path, script
+):
     inputs = files(run) if script == SVM else (run / "labels.csv", run / "log mel")
-    done = run_script(script, *inputs, "--label", "genre", "--report", run / "labels.csv", check=False)
+    done = run_script(
+        script, *inputs, "--label", "genre", "--report", run / "labels.csv", check=False
+    )
     assert done.returncode == 1 and done.stdout == "" and "labels.csv: not a folder" in done.stderr
     for name in REPORT:
         (tmp_path / name).write_text("mine")
         done = run_script(script, *inputs, "--label", "genre", "--report", tmp_path, check=False)
-        assert done.returncode == 1 and done.stdout == "" and f"{tmp_path / name}: is there" in done.stderr
+        assert (
+            done.returncode == 1
+            and done.stdout == ""
+            and f"{tmp_path / name}: is there" in done.stderr
+        )
         assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "mine"
         (tmp_path / name).unlink()
 
@@ -93,21 +139,48 @@ def test_a_report_is_made_again_but_not_over_what_it_is_made_of(run, run_script,
         run_script(SVM, *files(run), "--model", model, "--label", "genre", "--report", tmp_path)
     assert "classifier: logistic" in (tmp_path / "report.md").read_text(encoding="utf-8")
     before = (tmp_path / "predictions.csv").read_bytes()
-    done = run_script(SVM, tmp_path / "predictions.csv", *files(run)[1:], "--label", "genre", "--report", tmp_path, check=False)
+    done = run_script(
+        SVM,
+        tmp_path / "predictions.csv",
+        *files(run)[1:],
+        "--label",
+        "genre",
+        "--report",
+        tmp_path,
+        check=False,
+    )
     assert done.returncode == 1 and "predictions.csv: is read here" in done.stderr
     assert (tmp_path / "predictions.csv").read_bytes() == before
 
 
 def test_official_split_tests_the_test_rows_alone(run, run_script, tmp_path):
-    done = run_script(SVM, *files(run), "--model", "logistic", "--split", "set", "--report", tmp_path)
+    done = run_script(
+        SVM, *files(run), "--model", "logistic", "--split", "set", "--report", tmp_path
+    )
     assert "80 songs, 16 tested; the split of column 'set'" in done.stdout
     with open(tmp_path / "predictions.csv", newline="", encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 16
 
 
-def test_k_means_prints_figures_beside_random_and_writes_picture_and_clusters(run, run_script, tmp_path):
-    done = run_script(KMEANS, *files(run), "--centers", "4", "--output", tmp_path / "a plot.png", "--csv-column", "genre")
-    figures = {name: (float(ours), float(random)) for name, ours, random in re.findall(r"^(\S+) +(-?\d\.\d{3}) +(-?\d\.\d{3})$", done.stdout, re.M)}
+def test_k_means_prints_figures_beside_random_and_writes_picture_and_clusters(
+    run, run_script, tmp_path
+):
+    done = run_script(
+        KMEANS,
+        *files(run),
+        "--centers",
+        "4",
+        "--output",
+        tmp_path / "a plot.png",
+        "--csv-column",
+        "genre",
+    )
+    figures = {
+        name: (float(ours), float(random))
+        for name, ours, random in re.findall(
+            r"^(\S+) +(-?\d\.\d{3}) +(-?\d\.\d{3})$", done.stdout, re.M
+        )
+    }
     assert set(figures) == {"NMI", "ARI", "purity", "V-measure", "homogeneity", "completeness"}
     assert figures["NMI"][0] > 0.9 and figures["NMI"][1] < 0.2
     assert matplotlib.image.imread(tmp_path / "a plot.png").shape[0] > 300
@@ -118,44 +191,96 @@ def test_k_means_prints_figures_beside_random_and_writes_picture_and_clusters(ru
 
 
 def test_k_means_does_not_replace_its_labels(run, run_script, tmp_path):
-    (tmp_path / "labels.csv").write_bytes((run / "labels.csv").read_bytes() + b"a song that is not in the run,rock,,,\n")
+    (tmp_path / "labels.csv").write_bytes(
+        (run / "labels.csv").read_bytes() + b"a song that is not in the run,rock,,,\n"
+    )
     before = (tmp_path / "labels.csv").read_bytes()
-    done = run_script(KMEANS, tmp_path / "labels.csv", *files(run)[1:], "--output", tmp_path / "labels.png", check=False)
-    assert done.returncode == 1 and "labels.csv: is read here" in done.stderr and "(by --output" in done.stderr
+    done = run_script(
+        KMEANS,
+        tmp_path / "labels.csv",
+        *files(run)[1:],
+        "--output",
+        tmp_path / "labels.png",
+        check=False,
+    )
+    assert (
+        done.returncode == 1
+        and "labels.csv: is read here" in done.stderr
+        and "(by --output" in done.stderr
+    )
     assert (tmp_path / "labels.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["k.png", "k.csv", "k_silhouette.png"])
 def test_k_means_replaces_no_picture_and_no_table_of_a_users(run, run_script, tmp_path, name):
     (tmp_path / name).write_text("mine")
-    done = run_script(KMEANS, *files(run), "--choose-k", "2:3", "--output", tmp_path / "k.png", "--csv-column", "genre", check=False)
-    assert done.returncode == 1 and done.stdout == "" and f"{tmp_path / name}: is there" in done.stderr and "(by --output" in done.stderr
+    done = run_script(
+        KMEANS,
+        *files(run),
+        "--choose-k",
+        "2:3",
+        "--output",
+        tmp_path / "k.png",
+        "--csv-column",
+        "genre",
+        check=False,
+    )
+    assert (
+        done.returncode == 1
+        and done.stdout == ""
+        and f"{tmp_path / name}: is there" in done.stderr
+        and "(by --output" in done.stderr
+    )
     assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "mine"
 
 
 def test_k_means_again_replaces_what_it_made(run, run_script, tmp_path):
     for centers in (3, 4):
-        run_script(KMEANS, *files(run), "--centers", centers, "--output", tmp_path / "k.png", "--csv-column", "genre")
+        run_script(
+            KMEANS,
+            *files(run),
+            "--centers",
+            centers,
+            "--output",
+            tmp_path / "k.png",
+            "--csv-column",
+            "genre",
+        )
     with open(tmp_path / "k.csv", newline="", encoding="utf-8") as file:
         assert {row["cluster"] for row in csv.DictReader(file)} == set("0123")
 
 
 def test_k_means_accepts_the_older_spelling_and_chooses_k(run, run_script, tmp_path):
-    done = run_script(KMEANS, *files(run), "--choose-k", "2:7", "--output", tmp_path / "k.svg", "--csv_collum=genre", "--restarts", "3")
+    done = run_script(
+        KMEANS,
+        *files(run),
+        "--choose-k",
+        "2:7",
+        "--output",
+        tmp_path / "k.svg",
+        "--csv_collum=genre",
+        "--restarts",
+        "3",
+    )
     assert "the best is 4" in done.stdout and "\n4 clusters of 80 songs" in done.stdout
     assert (tmp_path / "k_silhouette.svg").read_text(encoding="utf-8").count("<svg") == 1
     drawn = (tmp_path / "k.svg").read_text(encoding="utf-8")
-    assert all(f">{style}</text>" in drawn for style in STYLES)  # the legend shows every label as it is
+    # the legend shows every label as it is
+    assert all(f">{style}</text>" in drawn for style in STYLES)
 
 
 def messy_csv(run):
-    """labels.csv with a BOM and semicolons, a row twice, 4 songs without a row, 4 without a value, rows of unknown files."""
+    """labels.csv with a BOM and semicolons, a row twice, 4 songs without a row, 4
+    without a value, rows of unknown files.
+    """
     with open(run / "labels.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
     for row in rows[4:8]:
         row[1] = "  "
     strange = [[f"gone/{i}.mp3", "rock", "artist 0", "x", "test"] for i in range(4)]
-    write_csv(run / "messy.csv", [*rows[:-4], rows[0], *strange], delimiter=";", encoding="utf-8-sig")
+    write_csv(
+        run / "messy.csv", [*rows[:-4], rows[0], *strange], delimiter=";", encoding="utf-8-sig"
+    )
 
 
 def test_a_csv_with_every_misfit_is_counted_and_used(run, run_script, tmp_path):
@@ -163,9 +288,15 @@ def test_a_csv_with_every_misfit_is_counted_and_used(run, run_script, tmp_path):
     done = run_script(SVM, *files(run, "messy.csv"), "--label", "genre")
     assert "72 songs, 72 tested" in done.stdout
     assert "4 of 80 songs have no row" in done.stderr and "4 rows name no song" in done.stderr
-    assert "1 rows name a song for the second time" in done.stderr and "8 songs have no value in column 'genre'" in done.stderr
+    assert (
+        "1 rows name a song for the second time" in done.stderr
+        and "8 songs have no value in column 'genre'" in done.stderr
+    )
     done = run_script(KMEANS, *files(run, "messy.csv"), "--output", tmp_path / "messy.png")
-    assert "8 songs have no value in column 'genre'" in done.stderr and "(4 values, 72 songs)" in done.stdout
+    assert (
+        "8 songs have no value in column 'genre'" in done.stderr
+        and "(4 values, 72 songs)" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -216,16 +347,36 @@ def balanced_accuracies(folder):
 
 
 def test_random_weights_stand_beside_the_vectors_of_a_real_run(run, run_script, tmp_path):
-    run_script("spectrogram_doc2vec.py", run / "log mel", tmp_path / "run", "--epochs", "1", "--config", write_config(tmp_path))
+    run_script(
+        "spectrogram_doc2vec.py",
+        run / "log mel",
+        tmp_path / "run",
+        "--epochs",
+        "1",
+        "--config",
+        write_config(tmp_path),
+    )
     vectors = tmp_path / "run" / "vector_at_1.npy"
     labels, report = run / "labels.csv", tmp_path / "report"
-    run_script(SVM, labels, tmp_path / "run" / "music_list.txt", vectors, "--vectors-dir", run / "log mel", "--report", report)
+    run_script(
+        SVM,
+        labels,
+        tmp_path / "run" / "music_list.txt",
+        vectors,
+        "--vectors-dir",
+        run / "log mel",
+        "--report",
+        report,
+    )
     assert list(balanced_accuracies(report))[3] == "random weights"
-    assert balanced_accuracies(report)["random weights"] < 0.6  # the log-mel tree knows nothing of the style
+    # the log-mel tree knows nothing of the style
+    assert balanced_accuracies(report)["random weights"] < 0.6
 
 
 def write_config(folder):
-    (folder / "config.yaml").write_text("NUM_MEL_BINS: 40\nTIME_SEGMENT_SIZE: 0.1\nTRAIN_STEPS_PER_SAVE: 2000\n")
+    (folder / "config.yaml").write_text(
+        "NUM_MEL_BINS: 40\nTIME_SEGMENT_SIZE: 0.1\nTRAIN_STEPS_PER_SAVE: 2000\n"
+    )
     return folder / "config.yaml"
 
 
@@ -236,21 +387,44 @@ def test_frame_vectors_are_pooled_by_mean_and_deviation(run, run_script, tmp_pat
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, random.standard_normal((200, 6)).astype(np.float32) * (1 + i // 4 % 4))
     np.save(tmp_path / "frames" / "disc 0" / "unknown.mp3.npy", np.ones((3, 6), np.float32))
-    done = run_script(FRAMES, run / "labels.csv", tmp_path / "frames", "--run-dir", run / "run", "--report", tmp_path / "report")
-    assert "1 of 79 songs are not in the music list" in done.stderr and "78 songs, 78 tested" in done.stdout
+    done = run_script(
+        FRAMES,
+        run / "labels.csv",
+        tmp_path / "frames",
+        "--run-dir",
+        run / "run",
+        "--report",
+        tmp_path / "report",
+    )
+    assert (
+        "1 of 79 songs are not in the music list" in done.stderr
+        and "78 songs, 78 tested" in done.stdout
+    )
     scores = balanced_accuracies(tmp_path / "report")
     assert scores["frame vectors' mean + deviation"] > 0.75 and scores["song vectors"] > 0.85
     assert scores["mean of frame vectors"] < 0.6
 
 
-def test_frame_vectors_leave_out_song_vectors_and_folders_without_any_are_errors(run, run_script, tmp_path):
+def test_frame_vectors_leave_out_song_vectors_and_folders_without_any_are_errors(
+    run, run_script, tmp_path
+):
     frames = tmp_path / "frames"
     shutil.copytree(run / "log mel", frames)
     np.save(frames / "songs.npy", np.ones((N_SONGS, 6), np.float32))
     (frames / "songs.npy.json").write_text("{}")
-    done = run_script(FRAMES, run / "labels.csv", frames, "--run-dir", run / "run", "--label", "genre")
+    done = run_script(
+        FRAMES, run / "labels.csv", frames, "--run-dir", run / "run", "--label", "genre"
+    )
     assert "warning" not in done.stderr and "80 songs, 80 tested" in done.stdout
     done = run_script(FRAMES, run / "labels.csv", run / "run" / "weights", check=False)
-    assert done.returncode == 1 and "holds no frame vectors" in done.stderr and done.stderr.count("\n") == 1
+    assert (
+        done.returncode == 1
+        and "holds no frame vectors" in done.stderr
+        and done.stderr.count("\n") == 1
+    )
     done = run_script(FRAMES, run / "labels.csv", run, "--run-dir", run / "run", check=False)
-    assert done.returncode == 1 and "none of the 81 songs is in its music list" in done.stderr and done.stderr.count("\n") == 1
+    assert (
+        done.returncode == 1
+        and "none of the 81 songs is in its music list" in done.stderr
+        and done.stderr.count("\n") == 1
+    )

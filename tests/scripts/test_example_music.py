@@ -1,4 +1,7 @@
-"""The example music: what is written is real, labelled, varied within a style, told apart between styles, and the same for the same seed."""
+"""The example music: what is written is real, labelled, varied within a style, told
+apart between styles, and the same for the same seed.
+"""
+
 import csv
 
 import numpy as np
@@ -27,12 +30,20 @@ def music(tmp_path_factory, run_script):
 
 
 def test_every_row_is_a_file_and_every_file_a_row(music):
-    files = {path.relative_to(music).as_posix() for path in music.rglob("*") if path.is_file() and not path.name.startswith(".")} - {"labels.csv"}
+    files = {
+        path.relative_to(music).as_posix()
+        for path in music.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    } - {"labels.csv"}
     rows = read_labels(music)
     assert list(rows[0]) == ["filename", "genre", "title", "citation"]
     assert {row["filename"] for row in rows} == files
     assert len(rows) == 4 * len(STYLES) >= 32
-    assert sum(name.endswith(".mp3") for name in files) == sum(name.endswith(".wav") for name in files) == len(files) / 2
+    assert (
+        sum(name.endswith(".mp3") for name in files)
+        == sum(name.endswith(".wav") for name in files)
+        == len(files) / 2
+    )
 
 
 def test_the_files_hold_sound(music):
@@ -41,7 +52,9 @@ def test_the_files_hold_sound(music):
         assert rate == RATE and sound.shape[1] == 2
         assert 0.8 * 8 - 0.1 <= len(sound) / rate <= 1.2 * 8 + 0.2  # MP3 pads
         assert 0.02 < np.sqrt(np.mean(sound**2)) < 0.7
-        seconds = np.sqrt(np.mean(sound[: len(sound) // RATE * RATE].reshape(-1, RATE * 2) ** 2, axis=1))
+        seconds = np.sqrt(
+            np.mean(sound[: len(sound) // RATE * RATE].reshape(-1, RATE * 2) ** 2, axis=1)
+        )
         assert np.mean(seconds > 0.005) > 0.8  # no long silence
     assert soundfile.info(next(music.rglob("*.mp3"))).format in ("MP3", "MPEG")
 
@@ -57,8 +70,13 @@ def test_the_files_carry_their_title_and_genre(music):
 def test_neither_folders_nor_track_numbers_tell_the_style(music):
     rows = read_labels(music)
     for volume in ("volume 01/", "volume 04/"):
-        assert sorted(row["genre"] for row in rows if row["filename"].startswith(volume)) == sorted(STYLES)
-    orders = [tuple(row["genre"] for row in rows[i : i + len(STYLES)]) for i in range(0, len(rows), len(STYLES))]
+        assert sorted(row["genre"] for row in rows if row["filename"].startswith(volume)) == sorted(
+            STYLES
+        )
+    orders = [
+        tuple(row["genre"] for row in rows[i : i + len(STYLES)])
+        for i in range(0, len(rows), len(STYLES))
+    ]
     assert len(set(orders)) == len(orders)
 
 
@@ -68,7 +86,10 @@ def test_the_same_seed_gives_the_same_music_and_another_seed_other(tmp_path, run
         run_script("make_example_music.py", tmp_path / name, *small, "--seed", seed)
     wavs = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.wav"))
     assert len(wavs) == 2
-    assert all((tmp_path / "one" / wav).read_bytes() == (tmp_path / "again" / wav).read_bytes() for wav in wavs)
+    assert all(
+        (tmp_path / "one" / wav).read_bytes() == (tmp_path / "again" / wav).read_bytes()
+        for wav in wavs
+    )
     others = {path.read_bytes() for path in (tmp_path / "other").rglob("*.wav")}
     assert not others & {(tmp_path / "one" / wav).read_bytes() for wav in wavs}
 
@@ -86,18 +107,30 @@ def test_a_second_run_makes_only_what_is_missing(music, run_script):
 def test_a_folder_with_other_labels_is_left_alone(music, run_script):
     before = (music / "labels.csv").read_bytes()
     done = run_script("make_example_music.py", music, "--pieces", 2, check=False)
-    assert done.returncode == 1 and "another collection" in done.stderr and done.stderr.count("\n") == 1
+    assert (
+        done.returncode == 1
+        and "another collection" in done.stderr
+        and done.stderr.count("\n") == 1
+    )
     assert (music / "labels.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize("theirs", ["labels.csv", "piece"])
-def test_nothing_of_a_users_own_music_is_touched_or_called_ours(music, run_script, tmp_path, theirs):
+def test_nothing_of_a_users_own_music_is_touched_or_called_ours(
+    music, run_script, tmp_path, theirs
+):
     own = tmp_path / (theirs if theirs == "labels.csv" else read_labels(music)[3]["filename"])
     own.parent.mkdir(exist_ok=True)
     own.write_text("mine")
     done = run_script("make_example_music.py", tmp_path, *ARGUMENTS, check=False)
-    assert done.returncode == 1 and done.stderr.startswith(f"error: {own}: ") and done.stderr.count("\n") == 1
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own] and own.read_text() == "mine"
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith(f"error: {own}: ")
+        and done.stderr.count("\n") == 1
+    )
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [
+        own
+    ] and own.read_text() == "mine"
 
 
 def test_a_collection_of_a_former_version_without_a_record_goes_on(run_script, tmp_path):
@@ -107,16 +140,34 @@ def test_a_collection_of_a_former_version_without_a_record_goes_on(run_script, t
     assert "0 pieces, 2 were there" in run_script("make_example_music.py", tmp_path, *small).stdout
 
 
-@pytest.mark.parametrize("options", [("--styles", 0), ("--styles", 9), ("--seconds", 1), ("--pieces", 0), ("--seconds", "nan")])
+@pytest.mark.parametrize(
+    "options",
+    [("--styles", 0), ("--styles", 9), ("--seconds", 1), ("--pieces", 0), ("--seconds", "nan")],
+)
 def test_impossible_options_are_named(options, tmp_path, run_script):
     done = run_script("make_example_music.py", tmp_path, *options, check=False)
     assert done.returncode == 1 and done.stderr.startswith("error: ") and options[0] in done.stderr
 
 
 @pytest.mark.parametrize("frequency", [82.4, 220.0, 523.3])
-@pytest.mark.parametrize("name", ["pluck", "nylon", "harpsichord", "organ", "flute", "strings", "triangle_wave", "electric_piano", "upright_bass"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pluck",
+        "nylon",
+        "harpsichord",
+        "organ",
+        "flute",
+        "strings",
+        "triangle_wave",
+        "electric_piano",
+        "upright_bass",
+    ],
+)
 def test_instruments_are_in_tune(name, frequency):
-    sound = getattr(instruments, name)(frequency, 1.5, 0.5, np.random.default_rng(0))[: RATE + RATE // 2]
+    sound = getattr(instruments, name)(frequency, 1.5, 0.5, np.random.default_rng(0))[
+        : RATE + RATE // 2
+    ]
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 1 << 19))
     bins = np.fft.rfftfreq(1 << 19, 1 / RATE)
     near = (bins > 0.8 * frequency) & (bins < 1.25 * frequency)
@@ -137,12 +188,23 @@ def test_pieces_of_a_style_differ_in_key_tempo_and_length():
 
 
 def statistics(path):
-    """Mean and deviation of 20 log energies in octave-like bands over short windows: a listener who hears timbre and pulse only."""
+    """Mean and deviation of 20 log energies in octave-like bands over short windows:
+    a listener who hears timbre and pulse only.
+    """
     sound = soundfile.read(path)[0].mean(axis=1)
-    power = np.abs(np.fft.rfft(sound[: len(sound) // 1024 * 1024].reshape(-1, 1024) * np.hanning(1024), axis=1)) ** 2
+    power = (
+        np.abs(
+            np.fft.rfft(
+                sound[: len(sound) // 1024 * 1024].reshape(-1, 1024) * np.hanning(1024), axis=1
+            )
+        )
+        ** 2
+    )
     edges = np.unique(np.geomspace(3, 512, 21).astype(int))
     energies = np.log(np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) + 1e-6)
-    return np.concatenate([energies.mean(0), energies.std(0), np.abs(np.diff(energies, axis=0)).mean(0)])
+    return np.concatenate(
+        [energies.mean(0), energies.std(0), np.abs(np.diff(energies, axis=0)).mean(0)]
+    )
 
 
 def leave_one_out(features, genres):
@@ -158,5 +220,7 @@ def test_styles_are_heard_but_not_by_loudness_alone(music):
     genres = np.array([row["genre"] for row in rows])
     features = np.array([statistics(music / row["filename"]) for row in rows])
     assert leave_one_out(features, genres) > 4 * CHANCE
-    loudness = np.array([[np.abs(soundfile.read(music / row["filename"])[0]).mean()] for row in rows])
+    loudness = np.array(
+        [[np.abs(soundfile.read(music / row["filename"])[0]).mean()] for row in rows]
+    )
     assert leave_one_out(loudness, genres) < 4 * CHANCE

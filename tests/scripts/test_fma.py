@@ -1,23 +1,50 @@
 """FMA's tracks.csv and genres.csv, in their real layout, become our metadata CSV."""
+
 import csv
 
 import pytest
 
 SCRIPT = "process_results/process_fma_metadata.py"
 COLUMNS = {
-    "album": "comments date_created date_released engineer favorites id information listens producer tags title tracks type",
-    "artist": "active_year_begin active_year_end associated_labels bio comments date_created favorites id latitude location longitude members "
-    "name related_projects tags website wikipedia_page",
+    "album": (
+        "comments date_created date_released engineer favorites id information listens producer "
+        "tags title tracks type"
+    ),
+    "artist": (
+        "active_year_begin active_year_end associated_labels bio comments date_created favorites "
+        "id latitude location longitude members name related_projects tags website wikipedia_page"
+    ),
     "set": "split subset",
-    "track": "bit_rate comments composer date_created date_recorded duration favorites genre_top genres genres_all information interest "
-    "language_code license listens lyricist number publisher tags title",
+    "track": (
+        "bit_rate comments composer date_created date_recorded duration favorites genre_top genres "
+        "genres_all information interest language_code license listens "
+        "lyricist number publisher tags title"
+    ),
 }
-TRACKS = {  # number -> the fields that we read, and a biography that is not ours to read but holds line breaks and commas
-    "2": ("Hip-Hop", "[21]", "Food", "AWOL", "AWOL - A Way Of Life", "Attribution-NonCommercial-ShareAlike 3.0", "training", "small"),
+# number -> the fields that we read, and a biography that is not ours to read but holds
+# line breaks and commas
+TRACKS = {
+    "2": (
+        "Hip-Hop",
+        "[21]",
+        "Food",
+        "AWOL",
+        "AWOL - A Way Of Life",
+        "Attribution-NonCommercial-ShareAlike 3.0",
+        "training",
+        "small",
+    ),
     "1234": ("", "[12, 999]", 'Night, "live"', "A\nB", "", "", "validation", "medium"),
     "155066": ("Rock", "[]", "Späti  \n\n II", "Ü, V", "NA", "CC0", "test", "large"),
 }
-FIELDS = [("track", "genre_top"), ("track", "genres"), ("track", "title"), ("artist", "name"), ("album", "title"), ("track", "license")]
+FIELDS = [
+    ("track", "genre_top"),
+    ("track", "genres"),
+    ("track", "title"),
+    ("artist", "name"),
+    ("album", "title"),
+    ("track", "license"),
+]
 
 
 @pytest.fixture
@@ -58,13 +85,24 @@ def test_every_column_arrives(fma_metadata, run_script, tmp_path):
         "split": "training",
         "citation": "AWOL: Food, AWOL - A Way Of Life. Attribution-NonCommercial-ShareAlike 3.0",
     }
-    assert [row["filename"] for row in rows] == ["000/000002.mp3", "001/001234.mp3", "155/155066.mp3"]
-    assert (rows[1]["genre_top"], rows[1]["genres"], rows[1]["artist"], rows[1]["citation"]) == ("", "Rock; 999", "A B", 'A B: Night, "live"')
+    assert [row["filename"] for row in rows] == [
+        "000/000002.mp3",
+        "001/001234.mp3",
+        "155/155066.mp3",
+    ]
+    assert (rows[1]["genre_top"], rows[1]["genres"], rows[1]["artist"], rows[1]["citation"]) == (
+        "",
+        "Rock; 999",
+        "A B",
+        'A B: Night, "live"',
+    )
     assert (rows[2]["title"], rows[2]["album"], rows[2]["genres"]) == ("Späti II", "NA", "")
     assert "3 tracks, 2 with a genre_top; 1 training, 1 validation, 1 test" in done.stdout
 
 
-@pytest.mark.parametrize(("subset", "count"), [("small", 1), ("medium", 2), ("large", 3), ("full", 3)])
+@pytest.mark.parametrize(
+    ("subset", "count"), [("small", 1), ("medium", 2), ("large", 3), ("full", 3)]
+)
 def test_a_subset_holds_the_smaller_ones(fma_metadata, run_script, tmp_path, subset, count):
     run_script(SCRIPT, fma_metadata, tmp_path / "out.csv", "--subset", subset)
     assert len(read(tmp_path / "out.csv")) == count
@@ -72,10 +110,18 @@ def test_a_subset_holds_the_smaller_ones(fma_metadata, run_script, tmp_path, sub
 
 def test_other_folders_and_files_are_errors(fma_metadata, run_script, tmp_path):
     done = run_script(SCRIPT, tmp_path, tmp_path / "out.csv", check=False)
-    assert done.returncode == 1 and "tracks.csv: no such file; give the folder that fma_metadata.zip unpacks to" in done.stderr
+    assert (
+        done.returncode == 1
+        and "tracks.csv: no such file; give the folder that fma_metadata.zip unpacks to"
+        in done.stderr
+    )
     (fma_metadata / "tracks.csv").write_text("a,b\nc,d\ntrack_id,\n1,2\n")
     done = run_script(SCRIPT, fma_metadata, tmp_path / "out.csv", check=False)
-    assert done.returncode == 1 and "no column 'track genre_top'" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 1
+        and "no column 'track genre_top'" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_labels_are_made_again_but_replace_nothing_of_a_users(fma_metadata, run_script, tmp_path):
@@ -85,12 +131,16 @@ def test_labels_are_made_again_but_replace_nothing_of_a_users(fma_metadata, run_
     assert len(read(out)) == 3
     out.write_text("mine")
     done = run_script(SCRIPT, fma_metadata, out, check=False)
-    assert done.returncode == 1 and "will not be replaced" in done.stderr and out.read_text() == "mine"
+    assert (
+        done.returncode == 1 and "will not be replaced" in done.stderr and out.read_text() == "mine"
+    )
 
 
 def test_what_is_read_is_not_replaced(fma_metadata, run_script):
     for name in ("tracks.csv", "genres.csv"):
         before = (fma_metadata / name).read_bytes()
         done = run_script(SCRIPT, fma_metadata, fma_metadata / name, check=False)
-        assert done.returncode == 1 and f"{name}: is read here, and would be replaced" in done.stderr
+        assert (
+            done.returncode == 1 and f"{name}: is read here, and would be replaced" in done.stderr
+        )
         assert (fma_metadata / name).read_bytes() == before

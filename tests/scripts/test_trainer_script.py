@@ -1,4 +1,7 @@
-"""spectrogram_doc2vec.py as a person runs it: stop, resume, kill, add songs, and everything that can be wrong with the input."""
+"""spectrogram_doc2vec.py as a person runs it:
+stop, resume, kill, add songs, and everything that can be wrong with the input.
+"""
+
 import os
 import random
 import shutil
@@ -51,7 +54,9 @@ def assert_complete(path, n_songs=12):
     """The folder holds weights and vectors of one epoch, with a row per song."""
     run = RunFolder(path)
     vectors = run.vectors()
-    assert vectors.shape == (n_songs, 8) and vectors.dtype == np.float32 and np.isfinite(vectors).all()
+    assert (
+        vectors.shape == (n_songs, 8) and vectors.dtype == np.float32 and np.isfinite(vectors).all()
+    )
     assert len(run.weights()["songs/vector"]) == n_songs
     assert [epoch for epoch, _ in run.costs()] == list(range(1, run.epoch() + 1))
     return run
@@ -60,7 +65,10 @@ def assert_complete(path, n_songs=12):
 def test_epochs_then_the_same_command_resumes_exactly(tree, config, tmp_path):
     whole, part = tmp_path / "whole", tmp_path / "part"
     done = run_script(SCRIPT, f"{tree}/", whole, f"--config={config}", "--epochs=4")
-    assert "vector_at_4.npy" in done.stdout and f"{REPO}/static_web_viewer/display_vector_data.py" in done.stdout.split("next: ")[1]
+    assert (
+        "vector_at_4.npy" in done.stdout
+        and f"{REPO}/static_web_viewer/display_vector_data.py" in done.stdout.split("next: ")[1]
+    )
     for _ in range(2):
         run_script(SCRIPT, tree, f"{part}/", f"--config={config}", "--epochs", "2")
     assert_complete(whole)
@@ -75,7 +83,13 @@ def test_epochs_then_the_same_command_resumes_exactly(tree, config, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends_well(tree, config, tmp_path, number):
     run = tmp_path / "run"
-    process = start(tree, run, write_config(tmp_path / "long.yaml", TRAIN_STEPS_PER_SAVE=10**9, TRAIN_STEPS_PER_PRINT=6400))
+    process = start(
+        tree,
+        run,
+        write_config(
+            tmp_path / "long.yaml", TRAIN_STEPS_PER_SAVE=10**9, TRAIN_STEPS_PER_PRINT=6400
+        ),
+    )
     wait_for(lambda: "rows/s" in run.with_suffix(".log").read_text())
     process.send_signal(number)
     assert process.wait(60) == 0, run.with_suffix(".log").read_text()
@@ -99,7 +113,11 @@ def start_reading(tree, tmp_path):
     frames, run = planted_song(0, 0, 1_000_000), tmp_path / "run"
     for number in range(4):
         np.save(tree / f"long {number}.npy", frames)
-    process = start(tree, run, write_config(tmp_path / "textures.yaml", TEXTURE_SECONDS=2, TEXTURE_STEP_SECONDS=1))
+    process = start(
+        tree,
+        run,
+        write_config(tmp_path / "textures.yaml", TEXTURE_SECONDS=2, TEXTURE_STEP_SECONDS=1),
+    )
     wait_for(lambda: (run / "cache" / "inputs.npy").is_file())
     time.sleep(0.5)
     return process, run
@@ -126,14 +144,27 @@ def test_a_killed_first_start_is_taken_up(tree, config, tmp_path):
     assert_complete(run)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "vector_at_1.npy", "cache/inputs.npy", "weights/weights_at_1.npz", "tensorboard/vectors.tsv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.yaml",
+        "vector_at_1.npy",
+        "cache/inputs.npy",
+        "weights/weights_at_1.npz",
+        "tensorboard/vectors.tsv",
+    ],
+)
 def test_files_of_the_users_in_a_new_run_folder_are_refused(tree, config, tmp_path, name):
     run = tmp_path / "run"
     (run / name).parent.mkdir(parents=True)
     shutil.copy(config, run / name)
     used = run / name if name == "config.yaml" else config
     done = run_script(SCRIPT, tree, run, f"--config={used}", "--tensorboard", check=False)
-    assert done.returncode == 1 and done.stderr.startswith(f"error: {run / name}: is there, and no training") and done.stderr.count("\n") == 1
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith(f"error: {run / name}: is there, and no training")
+        and done.stderr.count("\n") == 1
+    )
     assert (run / name).read_bytes() == config.read_bytes()
     assert [path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()] == [name]
 
@@ -144,11 +175,17 @@ def test_trees_and_run_folders_do_not_lie_in_each_other(tree, config, tmp_path):
     shutil.copytree(tree, tmp_path / "run" / "cache" / "tree")
     for vectors, run, message in (
         (tree, tmp_path / "other" / "below", "lies in the log-mel tree"),
-        (tmp_path / "run" / "cache" / "tree", tmp_path / "run", "which the run folder keeps for itself"),
+        (
+            tmp_path / "run" / "cache" / "tree",
+            tmp_path / "run",
+            "which the run folder keeps for itself",
+        ),
     ):
         done = run_script(SCRIPT, vectors, run, f"--config={config}", check=False)
         assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
-    assert os.listdir(tmp_path / "other" / "below") == [] and os.listdir(tmp_path / "run") == ["cache"]
+    assert os.listdir(tmp_path / "other" / "below") == [] and os.listdir(tmp_path / "run") == [
+        "cache"
+    ]
 
 
 def a_pipe(tree):
@@ -161,12 +198,16 @@ def a_device(tree):
 
 def a_shape_that_is_none(tree):
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 12), }\n"
-    (tree / "less.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(480))
+    (tree / "less.npy").write_bytes(
+        b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(480)
+    )
 
 
 def test_max_minutes_and_keep_and_seed(tree, config, tmp_path):
     began = time.monotonic()
-    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--max-minutes=0.25", "--keep=2")
+    run_script(
+        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--max-minutes=0.25", "--keep=2"
+    )
     assert time.monotonic() - began < 40
     run = assert_complete(tmp_path / "run")
     assert run.epoch() > 2
@@ -175,7 +216,9 @@ def test_max_minutes_and_keep_and_seed(tree, config, tmp_path):
 
 def test_patience(tree, tmp_path):
     config = write_config(tmp_path / "still.yaml", ADAM_learning_rate=0.0, SONG_learning_rate=0.0)
-    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--patience=3", "--epochs=200")
+    done = run_script(
+        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--patience=3", "--epochs=200"
+    )
     assert "has not fallen for 3 epochs" in done.stdout
     assert_complete(tmp_path / "run")
 
@@ -198,7 +241,8 @@ def test_kills_at_random_lose_no_complete_save(tree, config, tmp_path):
     assert epoch >= 15
     whole = tmp_path / "whole"
     run_script(SCRIPT, tree, whole, f"--config={config}", f"--epochs={epoch}")
-    np.testing.assert_array_equal(RunFolder(run).vectors(), RunFolder(whole).vectors())  # the kills left no trace
+    # the kills left no trace
+    np.testing.assert_array_equal(RunFolder(run).vectors(), RunFolder(whole).vectors())
 
 
 def test_second_trainer_on_one_folder_stops(tree, config, tmp_path):
@@ -221,7 +265,8 @@ def test_what_the_folder_holds_is_read_under_its_lock(tree, config, tmp_path):
     other.lock()
     done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
     os.close(other.lock_descriptor)
-    assert "another training" in done.stderr and "are gone" not in done.stderr  # the list of songs may be about to change
+    # the list of songs may be about to change
+    assert "another training" in done.stderr and "are gone" not in done.stderr
     done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
     assert "another training" not in done.stderr and "are gone" in done.stderr
 
@@ -247,7 +292,9 @@ def test_songs_that_have_gone_are_an_error_with_a_way_out(tree, config, tmp_path
     run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
     gone = next(tree.rglob("*.npy"))
     gone.unlink()
-    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1", check=False)
+    done = run_script(
+        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1", check=False
+    )
     assert done.returncode == 1 and gone.name in done.stderr and "new run folder" in done.stderr
     assert_complete(tmp_path / "run")
 
@@ -257,12 +304,21 @@ def test_another_architecture_is_an_error_that_says_what_differs(tree, config, t
     other = write_config(tmp_path / "other.yaml", HIDDEN_SIZE=32, TIME_SEGMENT_SIZE=0.2)
     done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={other}", check=False)
     assert done.returncode == 1
-    assert "HIDDEN_SIZE is 32 here and 16 there" in done.stderr and "TIME_SEGMENT_SIZE" in done.stderr
+    assert (
+        "HIDDEN_SIZE is 32 here and 16 there" in done.stderr and "TIME_SEGMENT_SIZE" in done.stderr
+    )
 
 
 def test_use_gpu_without_one_is_a_warning(tree, tmp_path):
     config = write_config(tmp_path / "gpu.yaml", USE_GPU=True)
-    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1", env={"CUDA_VISIBLE_DEVICES": "-1", "PATH": "/usr/bin:/bin"})
+    done = run_script(
+        SCRIPT,
+        tree,
+        tmp_path / "run",
+        f"--config={config}",
+        "--epochs=1",
+        env={"CUDA_VISIBLE_DEVICES": "-1", "PATH": "/usr/bin:/bin"},
+    )
     assert done.stderr.count("warning: ") == 1 and "no GPU" in done.stderr
 
 
@@ -318,7 +374,11 @@ def test_a_refused_tree_leaves_folders_as_they_were(tree, config, tmp_path):
 def test_a_run_folder_among_the_songs_is_refused(tree, config):
     for run in (tree, tree / "run"):
         done = run_script(SCRIPT, tree, run, f"--config={config}", check=False)
-        assert done.returncode == 1 and "lies in the log-mel tree" in done.stderr and done.stderr.count("\n") == 1
+        assert (
+            done.returncode == 1
+            and "lies in the log-mel tree" in done.stderr
+            and done.stderr.count("\n") == 1
+        )
     assert not (tree / "run").exists() and not (tree / "cache").exists()
 
 
@@ -332,7 +392,9 @@ def test_songs_shorter_than_the_window_train(tmp_path, config):
 
 
 def test_bad_arguments(tree, config, tmp_path):
-    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=0", check=False)
+    done = run_script(
+        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=0", check=False
+    )
     assert done.returncode == 2 and "expected more than 0" in done.stderr
     done = run_script(SCRIPT, tree, tmp_path / "run", "--config=/nowhere.yaml", check=False)
     assert done.returncode == 1 and done.stderr.startswith("error: /nowhere.yaml")

@@ -1,4 +1,7 @@
-"""Song-vector arithmetic, paths, playlists and hubness: against slow references, planted geometry, and invariants."""
+"""Song-vector arithmetic, paths, playlists and hubness:
+against slow references, planted geometry, and invariants.
+"""
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -31,7 +34,9 @@ def random_unit(n_songs, dim, seed=0):
 
 def arc(degrees):
     """Unit vectors (n, 2) at these angles."""
-    return np.stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], axis=1).astype(np.float32)
+    return np.stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], axis=1).astype(
+        np.float32
+    )
 
 
 def test_unit_vectors_have_length_one_and_zero_stays_zero():
@@ -98,16 +103,26 @@ def test_mutual_proximity_equals_its_definition():
     unit = random_unit(40, 5)
     similarity = unit.astype(float) @ unit.T.astype(float)
     mean, std = similarity.mean(axis=1), similarity.std(axis=1)
-    ours, theirs = norm.cdf((similarity - mean[:, None]) / std[:, None]), norm.cdf((similarity - mean) / std)
-    assert np.allclose(MutualProximity(unit).scores(unit), -np.log(1 - ours * theirs), rtol=1e-3, atol=1e-4)
+    ours, theirs = (
+        norm.cdf((similarity - mean[:, None]) / std[:, None]),
+        norm.cdf((similarity - mean) / std),
+    )
+    assert np.allclose(
+        MutualProximity(unit).scores(unit), -np.log(1 - ours * theirs), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_mutual_proximity_is_symmetric_and_takes_the_crowd_from_a_hub():
-    """A song in the middle of a high-dimensional cloud is everybody's neighbour; mutual proximity mends that, whatever the seed."""
+    """A song in the middle of a high-dimensional cloud is everybody's neighbour;
+    mutual proximity mends that, whatever the seed.
+    """
     for seed in range(5):
         cloud = np.random.default_rng(seed).standard_normal((400, 200)) + 0.5
         unit = unit_vectors(np.vstack([cloud, cloud.mean(axis=0)]))
-        plain, mutual = hubness(neighbours(Cosine(unit), 5)), hubness(neighbours(MutualProximity(unit), 5))
+        plain, mutual = (
+            hubness(neighbours(Cosine(unit), 5)),
+            hubness(neighbours(MutualProximity(unit), 5)),
+        )
         assert plain["occurrences"][-1] > 350
         assert mutual["occurrences"][-1] < 100
         assert mutual["never"] < plain["never"]
@@ -124,7 +139,9 @@ def test_selection_takes_each_song_once_and_only_what_is_allowed():
 
 
 def test_selection_limits_a_group_but_not_songs_without_a_label():
-    selection = Selection(random_unit(6, 4), Rules(groups=np.array(["a", "a", "a", "", "", "b"], object), max_per=2))
+    selection = Selection(
+        random_unit(6, 4), Rules(groups=np.array(["a", "a", "a", "", "", "b"], object), max_per=2)
+    )
     assert first(range(6), 6, selection) == [0, 1, 3, 4, 5]
 
 
@@ -144,7 +161,9 @@ def test_selection_drops_duplicates_of_listed_songs_and_of_the_question():
 
 
 def test_path_walks_a_planted_arc_in_even_steps():
-    """Songs lie on an arc, and as many anywhere else; the walk from one end of the arc to the other takes every tenth."""
+    """Songs lie on an arc, and as many anywhere else;
+    the walk from one end of the arc to the other takes every tenth.
+    """
     on_arc = np.hstack([arc(np.linspace(0, 90, 91)), np.zeros((91, 6))])
     unit = unit_vectors(np.vstack([on_arc, random_unit(91, 8)]))
     candidates = np.array([row for row in range(len(unit)) if row not in (0, 90)])
@@ -159,21 +178,31 @@ def test_path_is_the_best_of_all_walks():
         progress = (angles(unit, unit[:1]) - angles(unit, unit[-1:]))[:, 0]
         cost = angles(unit, unit).astype(float) ** STEP_POWER
         walks = {
-            (i, j): cost[0, i] + cost[i, j] + cost[j, 11] for i in range(1, 11) for j in range(1, 11) if progress[i] < progress[j]
+            (i, j): cost[0, i] + cost[i, j] + cost[j, 11]
+            for i in range(1, 11)
+            for j in range(1, 11)
+            if progress[i] < progress[j]
         }
-        assert tuple(path(unit, unit[0], unit[11], np.arange(1, 11), 3)) == min(walks, key=walks.get)
+        assert tuple(path(unit, unit[0], unit[11], np.arange(1, 11), 3)) == min(
+            walks, key=walks.get
+        )
 
 
 def test_walk_repeats_no_song_and_gets_nearer_to_the_end():
     unit = random_unit(500, 10)
     rows = walk(Cosine(unit), [(3, unit[3]), (400, unit[400])], 12, Rules())
     assert len(set(rows)) == 11 and not {3, 400} & set(rows)
-    progress = [float(angles(unit[[row]], unit[[3]])[0, 0] - angles(unit[[row]], unit[[400]])[0, 0]) for row in rows]
+    progress = [
+        float(angles(unit[[row]], unit[[3]])[0, 0] - angles(unit[[row]], unit[[400]])[0, 0])
+        for row in rows
+    ]
     assert progress == sorted(progress)
 
 
 def test_walk_has_smaller_largest_steps_than_the_songs_nearest_to_the_straight_line():
-    """What the dynamic programme is for: over seeds, its worst step is better than that of the obvious method."""
+    """What the dynamic programme is for:
+    over seeds, its worst step is better than that of the obvious method.
+    """
     gains = []
     for seed in range(20):
         unit = random_unit(400, 10, seed)
@@ -184,7 +213,13 @@ def test_walk_has_smaller_largest_steps_than_the_songs_nearest_to_the_straight_l
             point = unit_vectors((1 - part) * unit[0] + part * unit[1])
             straight += first(ranked(Cosine(unit), point), 1, selection)
         ours = walk(Cosine(unit), [(0, unit[0]), (1, unit[1])], 8, Rules())
-        worst = [max(angles(unit[[a]], unit[[b]])[0, 0] for a, b in zip([0, *rows], [*rows, 1], strict=True)) for rows in (straight, ours)]
+        worst = [
+            max(
+                angles(unit[[a]], unit[[b]])[0, 0]
+                for a, b in zip([0, *rows], [*rows, 1], strict=True)
+            )
+            for rows in (straight, ours)
+        ]
         gains.append(worst[0] - worst[1])
     assert np.mean(np.array(gains) > 0) >= 0.9 and np.mean(gains) > np.radians(10)
 
@@ -192,7 +227,12 @@ def test_walk_has_smaller_largest_steps_than_the_songs_nearest_to_the_straight_l
 def test_walk_keeps_to_the_rules():
     unit, groups = random_unit(300, 6), np.array([str(row % 40) for row in range(300)], object)
     allowed = np.arange(300) % 2 == 0
-    rows = walk(Cosine(unit), [(3, unit[3]), (200, unit[200])], 10, Rules(allowed=allowed, groups=groups, max_per=1))
+    rows = walk(
+        Cosine(unit),
+        [(3, unit[3]), (200, unit[200])],
+        10,
+        Rules(allowed=allowed, groups=groups, max_per=1),
+    )
     listed = [groups[row] for row in [3, *rows, 200]]
     assert len(set(listed)) == 11 and all(row % 2 == 0 for row in rows)
 
@@ -212,7 +252,9 @@ def test_playlist_without_drift_is_the_neighbour_list_and_with_drift_wanders_far
         def rows(drift, unit=unit):
             selection = Selection(unit, Rules())
             selection.enter(0, unit[0])
-            return playlist(Cosine(unit), unit[0], selection, drift, wanted=lambda rows: len(rows) < 30)
+            return playlist(
+                Cosine(unit), unit[0], selection, drift, wanted=lambda rows: len(rows) < 30
+            )
 
         assert rows(0) == [row for row in ranked(Cosine(unit), unit[0]) if row][:30]
         assert len(set(rows(1))) == 30 and 0 not in rows(1)
@@ -224,7 +266,12 @@ def test_playlist_ends_when_no_song_is_left():
     unit = random_unit(5, 3)
     selection = Selection(unit, Rules())
     selection.enter(2, unit[2])
-    assert sorted(playlist(Cosine(unit), unit[2], selection, 0.5, wanted=lambda rows: True)) == [0, 1, 3, 4]
+    assert sorted(playlist(Cosine(unit), unit[2], selection, 0.5, wanted=lambda rows: True)) == [
+        0,
+        1,
+        3,
+        4,
+    ]
 
 
 def test_hubness_counts_lists():
@@ -239,7 +286,9 @@ def test_intrinsic_dimension_is_that_of_the_sphere_the_songs_lie_on(dimension):
     random = np.random.default_rng(0)
     turn = np.linalg.qr(random.standard_normal((40, dimension + 1)))[0]
     unit = unit_vectors(random.standard_normal((3000, dimension + 1)) @ turn.T)
-    assert intrinsic_dimension(unit, neighbours(Cosine(unit), 10)) == pytest.approx(dimension, rel=0.15)
+    assert intrinsic_dimension(unit, neighbours(Cosine(unit), 10)) == pytest.approx(
+        dimension, rel=0.15
+    )
 
 
 def test_intrinsic_dimension_leaves_out_songs_with_a_copy():
@@ -247,7 +296,11 @@ def test_intrinsic_dimension_leaves_out_songs_with_a_copy():
     doubled = np.vstack([unit, unit[:20]])
     found = neighbours(Cosine(doubled), 10)
     assert np.isfinite(intrinsic_dimension(doubled, found))
-    assert np.isnan(intrinsic_dimension(np.repeat(unit[:2], 20, axis=0), neighbours(Cosine(np.repeat(unit[:2], 20, axis=0)), 5)))
+    assert np.isnan(
+        intrinsic_dimension(
+            np.repeat(unit[:2], 20, axis=0), neighbours(Cosine(np.repeat(unit[:2], 20, axis=0)), 5)
+        )
+    )
 
 
 def test_intrinsic_dimension_of_lists_that_cannot_tell_is_nan_without_a_warning(recwarn):

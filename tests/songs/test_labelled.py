@@ -1,4 +1,5 @@
 """Which column counts as the label, and vectors held against their music list."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,21 +28,36 @@ def test_the_label_is_the_first_usual_column_that_tells_songs_apart(columns, cho
     assert choose_label_column(table(**columns), "x.csv") == chosen
 
 
-@pytest.mark.parametrize(("columns", "message"), [({"mood": list("rrjj"), "key": list("rrjj")}, "there are mood, key"), ({}, "there are none")])
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [({"mood": list("rrjj"), "key": list("rrjj")}, "there are mood, key"), ({}, "there are none")],
+)
 def test_no_candidate_or_several_are_an_error(columns, message):
     with pytest.raises(InputError, match=message):
         choose_label_column(table(**columns), "x.csv")
 
 
-@pytest.mark.parametrize("rows", ["b.mp3,jazz\na, b.mp3,rock\nc.mp3,jazz\n", "b.mp3,jazz\na.mp3,rock,x\n"])
+@pytest.mark.parametrize(
+    "rows", ["b.mp3,jazz\na, b.mp3,rock\nc.mp3,jazz\n", "b.mp3,jazz\na.mp3,rock,x\n"]
+)
 def test_rows_longer_than_the_header_are_an_error_and_shift_nothing(tmp_path, rows):
     (tmp_path / "labels.csv").write_text("filename,genre\n" + rows)
-    with pytest.raises(InputError, match=r"labels\.csv: line 3 has 3 values and the header 2 names; a value with ',' in it needs quotes"):
+    with pytest.raises(
+        InputError,
+        match=r"labels\.csv: line 3 has 3 values and the header 2 names; "
+        r"a value with ',' in it needs quotes",
+    ):
         read_metadata(tmp_path / "labels.csv")
 
 
-@pytest.mark.parametrize("vectors", [np.zeros((4, 0)), np.full((4, 2), "x"), np.ones((4, 2), complex)])
+@pytest.mark.parametrize(
+    "vectors", [np.zeros((4, 0)), np.full((4, 2), "x"), np.ones((4, 2), complex)]
+)
 def test_vectors_that_are_no_numbers_are_an_error(tmp_path, vectors):
     np.save(tmp_path / "v.npy", vectors)
-    with pytest.raises(InputError, match=r"v\.npy: (. values of type .* expected numbers|not a whole .*, where numbers are expected)"):
+    with pytest.raises(
+        InputError,
+        match=r"v\.npy: (. values of type .* expected numbers|not a whole .*, "
+        r"where numbers are expected)",
+    ):
         read_vectors(tmp_path / "v.npy", list("abcd"))

@@ -1,6 +1,7 @@
-"""What the structure of a file says of its length, held against files whose length is known,
-and against bytes that mean harm.
+"""What the structure of a file says of its length, held against files whose length is
+known, and against bytes that mean harm.
 """
+
 import random
 
 import pytest
