@@ -48,6 +48,7 @@ test: .venv/installed-dev
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
 	.venv/bin/oxlint -c static_web_viewer/page/.oxlintrc.json static_web_viewer/page
 
 # The table and the picture of README's results, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
