@@ -14,9 +14,10 @@ os.environ.update(
 )
 
 from sound_eval.audio.folder import others_text
-from sound_eval.cli import print_next, run_main, script_parser
+from sound_eval.cli import positive_int, print_next, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.files.trees import log_mel_name
+from sound_eval.log_mel.processes import usable_cores
 from sound_eval.terminal import warn
 
 EXAMPLE = """examples:
@@ -47,7 +48,7 @@ def parse_arguments(argv):
     )
     parser.add_argument(
         "--processes",
-        type=positive,
+        type=positive_int,
         default=usable_cores(),
         metavar="N",
         help="processes (default: one per core, %(default)s here)",
@@ -83,19 +84,6 @@ def parse_arguments(argv):
     return parser.parse_args(
         ["--prune=" if len(text) > 4 and "--prune".startswith(text) else text for text in argv]
     )
-
-
-def positive(text):
-    """A whole number above zero."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def usable_cores():
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def main(argv=None):

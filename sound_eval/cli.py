@@ -6,6 +6,7 @@ a defect and keeps its traceback. Results go to stdout.
 """
 
 import argparse
+import math
 import os
 import shlex
 import shutil
@@ -78,10 +79,31 @@ def shortest(path):
     return str(path.relative_to(here) if is_inside else path)
 
 
-def seed_number(text):
-    """The `type` of an option --seed: what all generators of random numbers take."""
-    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 32):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a whole number from 0 to {(1 << 32) - 1}"
-        )
-    return int(text)
+def whole_number(least, most=None):
+    """The `type` of an option that takes a whole number, `least` and `most` among them."""
+    expected = f"from {least} to {most}" if most is not None else f"of at least {least}"
+
+    def number_in(text):
+        if text.isascii() and text.removeprefix("-").isdecimal():
+            number = int(text)
+            if number >= least and (most is None or number <= most):
+                return number
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number {expected}")
+
+    return number_in
+
+
+positive_int = whole_number(1)
+# what all generators of random numbers take
+seed_number = whole_number(0, (1 << 32) - 1)
+
+
+def positive_number(text):
+    """The `type` of an option that takes a finite number above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
+    return number

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sound_eval.cli import seed_number
+from sound_eval.cli import positive_int, positive_number, seed_number
 from sound_eval.model.monitor import Asked, Monitor
 from sound_eval.terminal import PROGRESS_FD, Progress
 
@@ -104,11 +104,22 @@ def test_a_training_tells_its_share(asked, share, monkeypatch, told):
     assert (line["what"], line["done"], line["total"]) == ("training", share, 1)
 
 
-@pytest.mark.parametrize("text", ["-1", "4294967296", "1.5", "x", "", "²"])
+@pytest.mark.parametrize("text", ["-1", "4294967296", "1.5", "x", "", "²", "--1"])
 def test_a_seed_that_generators_refuse_is_told(text):
     with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number from 0"):
         seed_number(text)
     assert (seed_number("0"), seed_number("4294967295")) == (0, 4294967295)
+
+
+def test_a_count_is_at_least_one_and_a_length_above_zero():
+    assert (positive_int("1"), positive_int("250")) == (1, 250)
+    for text in ("0", "-1", "1.5", "", "x"):
+        with pytest.raises(argparse.ArgumentTypeError, match=r"expected a whole number of at"):
+            positive_int(text)
+    assert (positive_number("0.25"), positive_number("1e3")) == (0.25, 1000.0)
+    for text in ("0", "-1", "inf", "nan", "", "x"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a number above 0"):
+            positive_number(text)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,13 @@ WAIT_SECONDS = 0.5  # between two calls of `on_wait`
 CONNECT_SECONDS = 20.0  # to reach a Dask scheduler and its first worker
 
 
+def usable_cores():
+    """How many processors this process may use, which may be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def run_local(function, tasks, processes, crashed, on_wait=lambda: None):
     """Yield (task, function(task)) as tasks end, done by `processes` processes of this machine.
 
