@@ -22,7 +22,7 @@ from sound_eval.log_mel.tree_state import STATE_NAME
 from sound_eval.model import corpus as corpora
 from sound_eval.model import devices, inference
 from sound_eval.model.monitor import Asked, Monitor
-from sound_eval.model.run_folder import OWN_FOLDERS, RunFolder
+from sound_eval.model.run_folder import OWN_FOLDERS, RunFolder, RunWriter
 from sound_eval.terminal import Progress, quiet_tensorflow, warn
 
 EXAMPLE = """example:
@@ -321,15 +321,15 @@ def main(argv=None):
     args = parse_arguments(argv)
     # like Ctrl-C it ends at once while there is nothing to save
     signal.signal(signal.SIGTERM, sound_eval.interrupts.on_signal)
-    run = RunFolder(args.run_dir)
     check_places(args.run_dir, args.vectors_dir)
     present = corpora.list_songs(args.vectors_dir)
+    run = RunFolder(args.run_dir)
     config = settled_config(args, run)
     quiet_tensorflow()
     workers = devices.join(config.USE_GPU)
-    with run.beginning() if workers.chief else nullcontext():
+    with RunWriter(run.path) if workers.chief else nullcontext(run) as run:
         names, corpus, trainer = begin(args, run, workers, present, config)
-    epoch = train(args, run, trainer, corpus, Stop(began, args.max_minutes))
+        epoch = train(args, run, trainer, corpus, Stop(began, args.max_minutes))
     if not epoch:
         raise InputError(f"{run.path}: stopped before the first step, so there is nothing to save")
     print(

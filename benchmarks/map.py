@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
-from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_folder import RunWriter
 
 EXAMPLE = """example:
   python benchmarks/map.py --songs 8000 100000"""
@@ -69,7 +69,7 @@ def build(folder, n_songs):
         (n_songs, DIM)
     )
     names = [f"{song // 1000:03d}/{song:06d}.mp3" for song in range(n_songs)]
-    run = RunFolder(folder / "run")
+    run = RunWriter(folder / "run")
     run.start(read_config(), [f"{name}.npy" for name in names])
     run.save(1, vectors.astype(np.float32), {}, cost=0.5)
     np.save(

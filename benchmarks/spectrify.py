@@ -242,7 +242,7 @@ def measure(links, folder, arguments, config):
         ),
     }
     frames = sum(len(np.load(path, mmap_mode="r")) for path in (folder / "out").glob("*.npy"))
-    return rows, frames * config.TIME_SEGMENT_SIZE, startup(folder), deviation(paths[:20], config)
+    return rows, frames * config.seconds_per_frame, startup(folder), deviation(paths[:20], config)
 
 
 def startup(folder):

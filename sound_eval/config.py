@@ -96,6 +96,11 @@ class Config:
         """Samples between two frames."""
         return int(self.SAMPLERATE * self.TIME_SEGMENT_SIZE)
 
+    @property
+    def seconds_per_frame(self):
+        """Time between two frames: TIME_SEGMENT_SIZE in whole samples."""
+        return self.hop / self.SAMPLERATE
+
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 

@@ -334,7 +334,7 @@ def add_thumbnails(names, args, folder):
     if args.vectors_dir is not None:
         from sound_eval.map.thumbnails import write_thumbnails
 
-        seconds_per_frame = RunFolder(args.run_dir).config().TIME_SEGMENT_SIZE
+        seconds_per_frame = RunFolder(args.run_dir).config().seconds_per_frame
         found, renamed, suffix = write_thumbnails(
             args.vectors_dir, names, folder, args.clip, seconds_per_frame
         )

@@ -195,9 +195,9 @@ def write_run_folder(path, vectors, names, config=None, epoch=1, weights=None):
     training would leave it.
     """
     from sound_eval.config import read_config
-    from sound_eval.model.run_folder import RunFolder
+    from sound_eval.model.run_folder import RunWriter
 
-    run = RunFolder(path)
+    run = RunWriter(path)
     run.start(config or read_config(), names)
     run.save(epoch, np.asarray(vectors, np.float32), weights or {}, cost=0.5)
     return run

@@ -113,6 +113,14 @@ def test_every_number_has_bounds(name):
             config_in(f"{name}: {value}\n", "c.yaml")
 
 
+def test_a_frame_lasts_whole_samples():
+    config = read_config().replace(SAMPLERATE=22050, TIME_SEGMENT_SIZE=0.0116)
+    assert config.hop == 255 and 1 / config.seconds_per_frame == pytest.approx(86.47, abs=0.005)
+    # a file's own number where it is one of whole samples: to the last bit, so that no input changes
+    for seconds in (0.025, 0.1, 0.2, 0.01):
+        assert read_config().replace(TIME_SEGMENT_SIZE=seconds).seconds_per_frame == seconds
+
+
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"SONG_L2: \xff\n", b"\x80\x81"])
 def test_bytes_that_are_no_text(tmp_path, data):
     (tmp_path / "c.yaml").write_bytes(data)

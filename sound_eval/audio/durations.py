@@ -63,7 +63,7 @@ class Durations:
         return (
             0
             < self.config.MAX_SECONDS
-            <= self.decoded.get(name, 0.0) + self.config.TIME_SEGMENT_SIZE
+            <= self.decoded.get(name, 0.0) + self.config.seconds_per_frame
         )
 
     def seconds_of_frames(self, name):

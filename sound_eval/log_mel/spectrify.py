@@ -184,7 +184,7 @@ def spectrify_file(task):
 
             def write(blocks):
                 write_log_mel(
-                    file, in_hand(blocks, slot, config.hop / config.SAMPLERATE), config.NUM_MEL_BINS
+                    file, in_hand(blocks, slot, config.seconds_per_frame), config.NUM_MEL_BINS
                 )
 
             decoded = each_log_mel_block(task.audio_path, config, write)

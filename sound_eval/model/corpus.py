@@ -159,7 +159,7 @@ def window_and_step(config):
     """Frames in the window of one input, and from one input to the next."""
     if config.TEXTURE_SECONDS == 0:
         return 1, 1
-    rate = 1 / config.TIME_SEGMENT_SIZE
+    rate = 1 / config.seconds_per_frame
     return max(2, round(config.TEXTURE_SECONDS * rate)), max(
         1, round(config.TEXTURE_STEP_SECONDS * rate)
     )
@@ -248,7 +248,7 @@ def network_inputs(frames, config):
     """Inputs (n, dim) float32 of the log-mel `frames` (n_frames, n_mels) of one song."""
     if config.TEXTURE_SECONDS == 0:
         return np.asarray(frames, np.float32)
-    return texture.summarise(frames, *window_and_step(config), 1 / config.TIME_SEGMENT_SIZE)
+    return texture.summarise(frames, *window_and_step(config), 1 / config.seconds_per_frame)
 
 
 def list_songs(tree):
@@ -426,7 +426,9 @@ def fingerprint_of(names, files, config):
     digest = hashlib.sha256()
     for name, (size, mtime_ns) in zip(names, files, strict=True):
         digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    # the time between two frames is the true one, which summaries are made by
     keys = {key: getattr(config, key) for key in INPUT_KEYS}
+    keys["TIME_SEGMENT_SIZE"] = config.seconds_per_frame
     return json.dumps(
         {"format": FORMAT, "songs": len(names), "files": digest.hexdigest(), **keys}, indent=1
     )

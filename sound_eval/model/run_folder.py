@@ -261,13 +261,6 @@ class RunFolder:
         self.path = Path(path)
         self.weights_path = self.path / "weights"
         self.cache_path = self.path / "cache"
-        self.names = self.config_text = (
-            None  # of the songs that `save` writes, and the configuration with them, set by `start`
-        )
-        self.written_list = None  # the text of the music list as `save` wrote it last
-        self.lock_descriptor = None
-
-    # ---- reading ----
 
     def exists(self):
         """Whether a save was completed here."""
@@ -343,7 +336,150 @@ class RunFolder:
             ) from error
         return [row for row in rows if row[0] <= self.epoch()]
 
-    # ---- writing ----
+
+class RunWriter(RunFolder):
+    """A run folder that one training writes: `start`, then as many times `save` as it likes.
+
+    As a context manager it holds the folder's lock, which is the operating system's and
+    goes with the process however that ends. Where what is done inside fails before
+    `start` is through, what it made here is removed, and folders where nothing else is in
+    them. Entering raises InputError where another process trains in the folder, or it holds
+    what a training would replace and none wrote.
+    """
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.descriptor = None  # of the lock
+        # the songs of the rows that `save` writes, and the configuration beside them
+        self.names = None
+        self.config_text = None
+        self.is_started = False
+        # the text of the music list as `save` wrote it last
+        self.written_list = None
+
+    def __enter__(self):
+        self.made = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        is_new = not os.path.lexists(self.path / LOCK_NAME)
+        self.lock()
+        self.before = {path for path in self.first_paths() if os.path.lexists(path)}
+        if is_new:
+            self.before.remove(self.path / LOCK_NAME)
+        try:
+            self.check_nothing_in_the_way()
+            self.remove_leavings()
+        except BaseException:
+            self.undo()
+            self.unlock()
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind and not self.is_started:
+            self.undo()
+        self.unlock()
+
+    def lock(self):
+        """Take the folder for this process; raises InputError where another trains in it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise InputError(
+                f"{self.path}: another training is writing to this folder; "
+                "stop it or give another folder"
+            ) from None
+        self.descriptor = descriptor
+
+    def unlock(self):
+        """Let the folder go."""
+        os.close(self.descriptor)
+        self.descriptor = None
+
+    def first_paths(self):
+        """Everything that a training makes before its first save, folders last."""
+        files = [self.path / name for name in ("config.yaml", LOCK_NAME)]
+        files += [self.cache_path / name for name in CACHE_NAMES]
+        return [*files, self.cache_path, self.weights_path]
+
+    def undo(self):
+        """Remove what a beginning made that failed:
+        of `first_paths` those that were not there before, and the folders that it made.
+        """
+        self.remove_temporaries()
+        for path in self.first_paths():
+            if path in self.before or not os.path.lexists(path):
+                continue
+            if not path.is_dir():
+                # What came here meanwhile under the name of a file that was yet to be
+                # written is not ours.
+                if path.name == "config.yaml" and not outputs.is_output(path, KIND):
+                    continue
+                path.unlink()
+            elif not os.listdir(path):
+                path.rmdir()
+        record = self.path / outputs.RECORD_NAME
+        if not self.exists() and outputs.speaks_of_nothing(record, KIND):
+            record.unlink()
+        for folder in self.made:
+            with suppress(OSError):  # something came into it
+                folder.rmdir()
+
+    def remove_leavings(self):
+        """Remove what trainings that were killed have left:
+        temporary files, and the weights that the last save replaced.
+        """
+        self.remove_temporaries()
+        for epoch, _ in self.costs()[-2:-1]:
+            self.remove_weights(epoch)
+
+    def remove_temporaries(self):
+        """Remove what is half-written. Only under the lock."""
+        if self.path.is_dir():
+            remove_temporaries(self.path, PREFIX)
+        for name in OWN_FOLDERS:
+            if (self.path / name).is_dir():
+                remove_temporaries(self.path / name)
+
+    def check_nothing_in_the_way(self):
+        """Raise InputError that names a file which a training here would
+        replace, and none wrote.
+        """
+        if not self.exists():
+            for path in [self.path / name for name in TEXT_NAMES] + sorted(
+                self.weights_path.glob("weights_at_*.npz")
+            ):
+                self.check_own(path)
+        epoch = self.epoch() if self.exists() else 0
+        for name in sorted(os.listdir(self.path)):
+            found = VECTORS.fullmatch(name)
+            if found and int(found[1]) > epoch and not self.is_leftover(self.path / name):
+                self.check_own(self.path / name)
+
+    def check_own(self, path):
+        """Raise InputError where something stands at `path` that no training wrote."""
+        if os.path.lexists(path) and not outputs.is_output(path, KIND):
+            message = (
+                "is there, and no training wrote it or it was changed since; it would be replaced"
+            )
+            raise InputError(f"{path}: {message}: move it away, or train into another folder")
+
+    def check_config(self, config):
+        """Raise InputError where config.yaml differs from `config`, which would replace
+        it, and was edited since a training wrote it.
+        """
+        path = self.path / "config.yaml"
+        if (
+            self.exists()
+            and outputs.lines_for(path, KIND)
+            and not outputs.is_output(path, KIND)
+            and read_config(path) != config
+        ):
+            message = "was edited since, and would be replaced by another configuration"
+            raise InputError(
+                f"{path}: {message}: leave out --config to use it as it is, or move it away"
+            )
 
     def start(self, config, names):
         """Make the folder, write the configuration, and note the names of the songs
@@ -352,10 +488,12 @@ class RunFolder:
         A config.yaml that says the same stays as it is.
         """
         self.weights_path.mkdir(parents=True, exist_ok=True)
-        self.names, self.config_text = list(names), to_yaml(config)
+        self.names = list(names)
+        self.config_text = to_yaml(config)
         path = self.path / "config.yaml"
         if not (self.exists() and path.exists() and read_config(path) == config):
             self.write_text("config.yaml", self.config_text)
+        self.is_started = True
 
     def save(self, epoch, vectors, weights, cost):
         """Write the state after `epoch`:
@@ -458,132 +596,6 @@ class RunFolder:
         if not found or not self.exists() or int(found[1]) <= self.epoch():
             return False
         return (self.weights_path / f"weights_at_{found[1]}.npz").is_file()
-
-    # ---- beginning ----
-
-    def lock(self):
-        """Take the folder for this process; raises InputError where another process trains in it.
-
-        The lock is the operating system's, so it goes with the process
-        however that ends.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise InputError(
-                f"{self.path}: another training is writing to this folder; "
-                "stop it or give another folder"
-            ) from None
-        self.lock_descriptor = descriptor
-
-    @contextmanager
-    def beginning(self):
-        """Take the lock; where what is done inside fails, what it made here is removed,
-        and folders where nothing else is in them.
-
-        Raises InputError where the folder holds what a training would
-        replace and none wrote.
-        """
-        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        new_lock = not os.path.lexists(self.path / LOCK_NAME)
-        self.lock()
-        before = {path for path in self.first_paths() if os.path.lexists(path)}
-        if new_lock:
-            before.remove(self.path / LOCK_NAME)
-        try:
-            self.check_nothing_in_the_way()
-            self.remove_leavings()
-            yield
-        except BaseException:
-            self.undo(before, made)
-            raise
-
-    def first_paths(self):
-        """Everything that a training makes before its first save, folders last."""
-        files = [self.path / name for name in ("config.yaml", LOCK_NAME)]
-        files += [self.cache_path / name for name in CACHE_NAMES]
-        return [*files, self.cache_path, self.weights_path]
-
-    def undo(self, before, made):
-        """Remove what a beginning made that failed:
-        of `first_paths` those that were not there `before`, and the folders `made`.
-        """
-        self.remove_temporaries()
-        for path in self.first_paths():
-            if path in before or not os.path.lexists(path):
-                continue
-            if not path.is_dir():
-                # What came here meanwhile under the name of a file that was yet to be
-                # written is not ours.
-                if path.name == "config.yaml" and not outputs.is_output(path, KIND):
-                    continue
-                path.unlink()
-            elif not os.listdir(path):
-                path.rmdir()
-        record = self.path / outputs.RECORD_NAME
-        if not self.exists() and outputs.speaks_of_nothing(record, KIND):
-            record.unlink()
-        for folder in made:
-            with suppress(OSError):  # something came into it
-                folder.rmdir()
-
-    def remove_leavings(self):
-        """Remove what trainings that were killed have left:
-        temporary files, and the weights that the last save replaced.
-        """
-        self.remove_temporaries()
-        for epoch, _ in self.costs()[-2:-1]:
-            self.remove_weights(epoch)
-
-    def remove_temporaries(self):
-        """Remove what is half-written. Only under the lock."""
-        if self.path.is_dir():
-            remove_temporaries(self.path, PREFIX)
-        for name in OWN_FOLDERS:
-            if (self.path / name).is_dir():
-                remove_temporaries(self.path / name)
-
-    def check_nothing_in_the_way(self):
-        """Raise InputError that names a file which a training here would
-        replace, and none wrote.
-        """
-        if not self.exists():
-            for path in [self.path / name for name in TEXT_NAMES] + sorted(
-                self.weights_path.glob("weights_at_*.npz")
-            ):
-                self.check_own(path)
-        epoch = self.epoch() if self.exists() else 0
-        for name in sorted(os.listdir(self.path)):
-            found = VECTORS.fullmatch(name)
-            if found and int(found[1]) > epoch and not self.is_leftover(self.path / name):
-                self.check_own(self.path / name)
-
-    def check_own(self, path):
-        """Raise InputError where something stands at `path` that no training wrote."""
-        if os.path.lexists(path) and not outputs.is_output(path, KIND):
-            message = (
-                "is there, and no training wrote it or it was changed since; it would be replaced"
-            )
-            raise InputError(f"{path}: {message}: move it away, or train into another folder")
-
-    def check_config(self, config):
-        """Raise InputError where config.yaml differs from `config`, which would replace
-        it, and was edited since a training wrote it.
-        """
-        path = self.path / "config.yaml"
-        if (
-            self.exists()
-            and outputs.lines_for(path, KIND)
-            and not outputs.is_output(path, KIND)
-            and read_config(path) != config
-        ):
-            message = "was edited since, and would be replaced by another configuration"
-            raise InputError(
-                f"{path}: {message}: leave out --config to use it as it is, or move it away"
-            )
 
 
 def check_no_run_folder(path, what):

@@ -19,13 +19,13 @@ from planted import small_config
 
 from sound_eval.config import save_config
 from sound_eval.errors import InputError
-from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_folder import RunFolder, RunWriter
 
 NAMES = ["a/ü 1.mp3.npy", "b, c/2.wav.npy"]
 
 
 def new_run(path, names=NAMES):
-    run = RunFolder(path)
+    run = RunWriter(path)
     run.start(small_config(), names)
     return run
 
@@ -116,15 +116,14 @@ import sys
 import numpy as np
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
-from sound_eval.model.run_folder import RunFolder
-run = RunFolder(sys.argv[1])
-with run.beginning():
+from sound_eval.model.run_folder import RunFolder, RunWriter
+with RunWriter(sys.argv[1]) as run:
     epoch = run.epoch() if run.exists() else 0
     run.start(small_config(), ["a.npy", "b.npy"])
-print("saving", flush=True)
-while True:
-    epoch += 1
-    run.save(epoch, np.full((2, 8), epoch), {"mark": np.full(50_000, epoch)}, epoch / 1000)
+    print("saving", flush=True)
+    while True:
+        epoch += 1
+        run.save(epoch, np.full((2, 8), epoch), {"mark": np.full(50_000, epoch)}, epoch / 1000)
 """
 
 
@@ -160,11 +159,13 @@ def test_a_kill_at_any_moment_leaves_a_complete_save(tmp_path):
 def test_the_second_writer_is_not_let_in_and_a_crash_leaves_no_lock(tmp_path):
     saver = start_saver(tmp_path)
     with pytest.raises(InputError, match="another training is writing"):
-        RunFolder(tmp_path).lock()
+        RunWriter(tmp_path).__enter__()
     os.kill(saver.pid, signal.SIGKILL)
     saver.wait()
     saver.stdout.close()
-    RunFolder(tmp_path).lock()
+    for _ in range(2):  # nor does an end
+        with RunWriter(tmp_path):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -191,10 +192,8 @@ import itertools, sys
 import numpy as np
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
-from sound_eval.model.run_folder import RunFolder
-run = RunFolder(sys.argv[1])
-with run.beginning():
-    run.start(small_config(SONG_L2=0.001), ["0.npy", "1.npy"])
+from sound_eval.model.run_folder import RunFolder, RunWriter
+run = RunWriter(sys.argv[1])
 for epoch in itertools.count(1):
     n_songs = 2 + epoch // 3  # every third save has a new song
     run.start(small_config(SONG_L2=epoch / 1000), [f"{row}.npy" for row in range(n_songs)])
@@ -234,10 +233,8 @@ def test_every_reader_gets_one_epoch_however_fast_saves_come(tmp_path):
 
 def began(path, names=NAMES):
     """A run as a trainer begins it."""
-    run = RunFolder(path)
-    with run.beginning():
+    with RunWriter(path) as run:
         run.start(small_config(), names)
-    os.close(run.lock_descriptor)
     return run
 
 
@@ -300,8 +297,7 @@ def test_vectors_of_a_later_epoch_that_nobody_saved_are_not_replaced(tmp_path):
     before = (tmp_path / "vector_at_3.npy").read_bytes()
     with pytest.raises(InputError, match=r"vector_at_3\.npy: is there, and no training wrote it"):
         began(tmp_path)
-    run = RunFolder(tmp_path)
-    run.start(small_config(), NAMES)
+    run = new_run(tmp_path)
     save(run, 2)
     with pytest.raises(InputError, match=r"vector_at_3\.npy"):  # it came after the start
         save(run, 3)
@@ -318,7 +314,7 @@ def test_keep_last_leaves_what_no_training_wrote(tmp_path, is_copy):
     if is_copy:
         # with new times
         shutil.copytree(tmp_path / "run", tmp_path / "copy", copy_function=shutil.copyfile)
-        run = RunFolder(tmp_path / "copy")
+        run = RunWriter(tmp_path / "copy")
     np.save(run.path / "vector_at_2.npy", np.ones(3))  # of mine, under a name that was used
     np.save(run.path / "vector_at_0.npy", np.ones(3))
     np.save(run.path / "vector_at_01.npy", np.ones(3))
@@ -357,26 +353,29 @@ def test_an_edited_config_is_kept_where_another_would_replace_it(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(path.read_text() + "# of mine\n")
     text = path.read_text()
-    RunFolder(tmp_path).check_config(small_config())
+    RunWriter(tmp_path).check_config(small_config())
     began(tmp_path)
     assert path.read_text() == text
     with pytest.raises(InputError, match=r"config\.yaml: was edited since"):
-        RunFolder(tmp_path).check_config(small_config(SONG_L2=0.5))
+        RunWriter(tmp_path).check_config(small_config(SONG_L2=0.5))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, InputError, OSError])
 def test_a_beginning_that_fails_takes_away_only_what_it_made(tmp_path, error):
     path = tmp_path / "new" / "er" / "run"
-    run = RunFolder(path)
-    with pytest.raises(error), run.beginning():
+
+    def failing():
+        raise error("now")
+
+    with pytest.raises(error), RunWriter(path) as run:
         run.cache_path.mkdir()
         for name in ("inputs.npy", "inputs.json", ".writing-0123456789abcdef"):
             (run.cache_path / name).touch()
+        write_text = run.write_text
+        run.write_text = lambda name, text: write_text(name, text) or failing()
         run.start(small_config(), NAMES)
-        raise error("now")
     assert os.listdir(tmp_path) == []
-    run = RunFolder(path)
-    with pytest.raises(error), run.beginning():
+    with pytest.raises(error), RunWriter(path) as run:
         run.cache_path.mkdir()
         for name in (
             "labels.csv",
@@ -586,11 +585,10 @@ import numpy as np
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
 from sound_eval.cli import run_main
-from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_folder import RunFolder, RunWriter
 def main():
-    run = RunFolder(sys.argv[1])
-    with run.beginning():
-        run.start(small_config(), ["a.npy", "b.npy"])
+    run = RunWriter(sys.argv[1])
+    run.start(small_config(), ["a.npy", "b.npy"])
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     run.save(1, np.zeros((2, 8)), {"a": np.zeros(10_000)}, 0.5)
 run_main(main)

@@ -14,7 +14,7 @@ from sound_eval.errors import InputError
 from sound_eval.files.trees import read_music_list
 from sound_eval.model import corpus as corpora
 from sound_eval.model import inference
-from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_folder import RunFolder, RunWriter
 from sound_eval.songs.library import read_song_vectors, save_song_vectors
 
 SCRIPT = "calc_all_vecs.py"
@@ -224,7 +224,7 @@ def contents(folder):
 
 def test_another_runs_music_list_is_not_replaced(trained, tmp_path):
     for name in ("done", "begun"):
-        run = RunFolder(tmp_path / name)
+        run = RunWriter(tmp_path / name)
         run.start(small_config(), ["a.npy", "b.npy"])
         if name == "done":
             run.save(1, np.zeros((2, 8)), {}, 0.5)

@@ -15,7 +15,7 @@ import pytest
 from conftest import REPO, run_script
 from planted import planted_song, write_config, write_tree
 
-from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_folder import RunFolder, RunWriter
 
 SCRIPT = "spectrogram_doc2vec.py"
 
@@ -261,10 +261,8 @@ def test_second_trainer_on_one_folder_stops(tree, config, tmp_path):
 def test_what_the_folder_holds_is_read_under_its_lock(tree, config, tmp_path):
     run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
     next(tree.rglob("*.npy")).unlink()
-    other = RunFolder(tmp_path / "run")
-    other.lock()
-    done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
-    os.close(other.lock_descriptor)
+    with RunWriter(tmp_path / "run"):
+        done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
     # the list of songs may be about to change
     assert "another training" in done.stderr and "are gone" not in done.stderr
     done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
