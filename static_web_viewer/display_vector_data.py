@@ -47,11 +47,14 @@ def parse_arguments(argv):
         help="make mp3 previews of this length, from the middle of each song",
     )
     add(
-        "--vectors-dir",
+        "--log-mel-dir",
+        dest="vectors_dir",
         type=Path,
         metavar="DIR",
         help="log-mel tree of spectrify_all.py, for a spectrogram of each song",
     )
+    # the former name of --log-mel-dir
+    add("--vectors-dir", type=Path, help=argparse.SUPPRESS)
     projection_help = (
         "where songs lie: t-SNE, PCA, or positions (n_songs, 2) of your own (default: %(default)s)"
     )
