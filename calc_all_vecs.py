@@ -15,7 +15,7 @@ import numpy as np
 from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import OutputTree
-from sound_eval.files.trees import is_inside, write_array
+from sound_eval.files.trees import is_inside, log_mel_name, write_array
 from sound_eval.log_mel.tree_state import STATE_NAME
 from sound_eval.model import corpus as corpora
 from sound_eval.model import inference
@@ -137,7 +137,7 @@ def write_words(args, networks, config, names):
     words_only = dataclasses.replace(networks, net_2={}, references=None)
     tree = OutputTree(args.out_dir, "word vectors")
     with tree.locked():
-        tree.check(names)
+        tree.check([log_mel_name(name) for name in names])
         results = corpora.in_processes(
             partial(write_song, args.vectors_dir, tree, words_only, config), names, "word vectors"
         )
@@ -154,10 +154,10 @@ def write_song(vectors_dir, tree, networks, config, name):
     file cannot be used.
     """
     try:
-        words = networks.words(read_inputs(vectors_dir / name, config))
+        words = networks.words(read_inputs(corpora.log_mel_path(vectors_dir, name), config))
     except InputError as error:
         return error
-    with tree.write(name) as file:
+    with tree.write(log_mel_name(name)) as file:
         write_array(file, np.ascontiguousarray(words, np.float32))
     return words[inference.evenly(len(words), inference.MOST_MEAN_INPUTS)].mean(axis=0)
 
@@ -180,7 +180,12 @@ def song_rows(args, run, weights, networks, config, means):
         for first in range(0, len(unknown), at_once):
             group = unknown[first : first + at_once]
             solved = inference.song_vectors(
-                networks, [read_inputs(args.vectors_dir / name, config) for name in group], config
+                networks,
+                [
+                    read_inputs(corpora.log_mel_path(args.vectors_dir, name), config)
+                    for name in group
+                ],
+                config,
             )
             rows.update(zip(group, solved, strict=True))
             progress.update(len(group))

@@ -166,7 +166,8 @@ def settled_songs(args, run, present):
             f"{args.vectors_dir}: {len(missing)} of the {len(trained)} songs that {run.path} was "
             f"trained on are gone: {named}; put them back, or train into a new run folder"
         )
-    new = sorted(set(present) - set(trained))
+    known = set(trained)
+    new = [name for name in present if name not in known]
     if len(trained) + len(new) < 2:
         raise InputError(
             f"{args.vectors_dir}: holds one song only ({present[0]}); "

@@ -70,7 +70,7 @@ def build(folder, n_songs):
     )
     names = [f"{song // 1000:03d}/{song:06d}.mp3" for song in range(n_songs)]
     run = RunWriter(folder / "run")
-    run.start(read_config(), [f"{name}.npy" for name in names])
+    run.start(read_config(), names)
     run.save(1, vectors.astype(np.float32), {}, cost=0.5)
     np.save(
         folder / "places.npy",

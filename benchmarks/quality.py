@@ -27,7 +27,7 @@ from sound_eval.evaluation import figures
 from sound_eval.evaluation.pooling import pool_tree
 from sound_eval.evaluation.scores import five_scores
 from sound_eval.files.outputs import check_outputs, write_outputs
-from sound_eval.files.trees import audio_name, load_array, save_array
+from sound_eval.files.trees import load_array, save_array
 from sound_eval.model import corpus as corpora
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.untrained import untrained_vectors
@@ -75,7 +75,7 @@ class Setup:
     @property
     def audio_files(self):
         """The audio file of each song."""
-        return [self.args.audio_dir / audio_name(name) for name in self.songs.names]
+        return [self.args.audio_dir / name for name in self.songs.names]
 
 
 def pooled(pooling):

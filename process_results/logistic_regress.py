@@ -4,6 +4,7 @@ held-out scores of a classifier, beside those of trivial features and guesses.
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
+import argparse
 from pathlib import Path
 
 from sound_eval.cli import print_next, run_main, script_parser
@@ -15,7 +16,8 @@ from sound_eval.songs.labels import FILENAME
 EXAMPLE = """\
 example:
   python process_results/logistic_regress.py example_input/labels.csv example_outs/music_list.txt \\
-      example_outs/vector_at_$(cat example_outs/epoc_num.txt).npy --label genre --vectors-dir example_vectors/ --report example_results/report/
+      example_outs/vector_at_$(cat example_outs/epoc_num.txt).npy --label genre \\
+      --log-mel-dir example_vectors/ --report example_results/report/
 """
 BASELINES = {
     "mean + deviation": "log-mel mean + deviation",
@@ -31,11 +33,14 @@ def parse_arguments(argv):
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
     report.add_options(parser)
     parser.add_argument(
-        "--vectors-dir",
+        "--log-mel-dir",
+        dest="vectors_dir",
         type=Path,
         metavar="DIR",
         help="log-mel tree: adds the figures of trivial features and of random weights",
     )
+    # the former name of --log-mel-dir
+    parser.add_argument("--vectors-dir", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 

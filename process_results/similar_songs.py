@@ -9,6 +9,7 @@ vector on the spot. All songs of the run are compared, by the cosine of their ve
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
+import argparse
 import json
 import os
 import re
@@ -76,9 +77,13 @@ LIST_OPTIONS = RUN_OPTIONS | {
         metavar="DIR",
         help="the audio folder: for --m3u8, durations, and songs given by the path of their file",
     ),
-    "--vectors-dir": dict(
-        metavar="DIR", help="the log-mel tree, which tells durations without opening audio"
+    "--log-mel-dir": dict(
+        dest="vectors_dir",
+        metavar="DIR",
+        help="the log-mel tree, which tells durations without opening audio",
     ),
+    # the former name of --log-mel-dir
+    "--vectors-dir": dict(help=argparse.SUPPRESS),
     "--top": dict(type=int, default=10, metavar="N", help="songs in a list (default 10)"),
     "--where": dict(
         action="append",
@@ -139,7 +144,7 @@ def build_parser():
     wander.add_argument(
         "--length",
         metavar="TIME",
-        help="how long it lasts at least: 60min, 1h30min; needs --vectors-dir or --audio-dir",
+        help="how long it lasts at least: 60min, 1h30min; needs --log-mel-dir or --audio-dir",
     )
     wander.add_argument(
         "--drift",
@@ -402,9 +407,9 @@ def check(args):
         raise InputError("--json and --csv both print to the terminal; give one of them")
     if args.m3u8 and not args.audio_dir:
         raise InputError("--m3u8 needs --audio-dir, the folder that its paths lead to")
-    for name in ("audio_dir", "vectors_dir"):
-        if (folder := getattr(args, name)) and not os.path.isdir(folder):
-            raise InputError(f"{folder}: no such folder, given as --{name.replace('_', '-')}")
+    for option, folder in (("--audio-dir", args.audio_dir), ("--log-mel-dir", args.vectors_dir)):
+        if folder and not os.path.isdir(folder):
+            raise InputError(f"{folder}: no such folder, given as {option}")
     check_paths(args)
     if args.index and args.mutual_proximity:
         raise InputError("--index searches by cosine; leave --mutual-proximity out")
@@ -412,7 +417,7 @@ def check(args):
         raise InputError(f"--drift {args.drift:g}: expected a number from 0 to 1")
     if args.verb == "playlist" and args.length and not (args.vectors_dir or args.audio_dir):
         raise InputError(
-            "--length needs to know how long songs last: give --vectors-dir or --audio-dir"
+            "--length needs to know how long songs last: give --log-mel-dir or --audio-dir"
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.evaluation import report
-from sound_eval.files.trees import LOG_MEL_SUFFIX, walk
+from sound_eval.files.trees import log_mel_name, walk_songs
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.songs.labelled import LabelledSongs
 from sound_eval.songs.labels import FILENAME, read_joined
@@ -52,10 +52,12 @@ def parse_arguments(argv):
 
 
 def frame_files(tree):
-    """Sorted names of the files of frame vectors, without the song vectors that
+    """Names of the songs of a tree of frame vectors, without the song vectors that
     calc_all_vecs.py may have put among them.
     """
-    names = [name for name in walk(tree, [LOG_MEL_SUFFIX]) if not (tree / f"{name}.json").is_file()]
+    names = [
+        name for name in walk_songs(tree) if not (tree / f"{log_mel_name(name)}.json").is_file()
+    ]
     if not names:
         raise InputError(
             f"{tree}: holds no frame vectors; give the folder that calc_all_vecs.py wrote"

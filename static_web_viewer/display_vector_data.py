@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sound_eval.cli import print_next, run_main, script_parser, seed_number
 from sound_eval.errors import InputError
-from sound_eval.files.trees import array_bytes, audio_name, is_inside, load_array, music_list_text
+from sound_eval.files.trees import array_bytes, is_inside, load_array, names_text
 from sound_eval.log_mel.tree_state import STATE_NAME
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.terminal import Progress, warn
@@ -47,11 +47,14 @@ def parse_arguments(argv):
         help="make mp3 previews of this length, from the middle of each song",
     )
     add(
-        "--vectors-dir",
+        "--log-mel-dir",
+        dest="vectors_dir",
         type=Path,
         metavar="DIR",
         help="log-mel tree of spectrify_all.py, for a spectrogram of each song",
     )
+    # the former name of --log-mel-dir
+    add("--vectors-dir", type=Path, help=argparse.SUPPRESS)
     projection_help = (
         "where songs lie: t-SNE, PCA, or positions (n_songs, 2) of your own (default: %(default)s)"
     )
@@ -141,7 +144,7 @@ def read_songs(args):
     import numpy as np
 
     run = RunFolder(args.run_dir).snapshot()
-    vectors, names = run.vectors, [audio_name(name) for name in run.names]
+    vectors, names = run.vectors, run.names
     if not args.audio_dir.is_dir():
         raise InputError(
             f"{args.audio_dir}: no such folder; AUDIO_DIR is the folder of "
@@ -306,7 +309,7 @@ def write_map(folder, title, table, plane, vectors, extra):
         "songs.js": data.script("songs", songs | extra).encode(),
         "vectors.js": data.script("vectors", data.encode_vectors(vectors)).encode(),
         "positions.npy": array_bytes(plane.positions),
-        "songs.txt": music_list_text(songs["names"]).encode(),
+        "songs.txt": names_text(songs["names"]).encode(),
     }
     folder.publish(files, partial(page.make_page, title))
 

@@ -191,14 +191,15 @@ def labels_csv(audio_folder):
 
 
 def write_run_folder(path, vectors, names, config=None, epoch=1, weights=None):
-    """A run folder with the given song vectors (n, dim) and music-list names, as a
-    training would leave it.
+    """A run folder with the given song vectors (n, dim) and `names`, lines of its music
+    list (with or without `.npy`), as a training would leave it.
     """
     from sound_eval.config import read_config
+    from sound_eval.files.trees import audio_name
     from sound_eval.model.run_folder import RunWriter
 
     run = RunWriter(path)
-    run.start(config or read_config(), names)
+    run.start(config or read_config(), [audio_name(name) for name in names])
     run.save(epoch, np.asarray(vectors, np.float32), weights or {}, cost=0.5)
     return run
 

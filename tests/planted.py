@@ -38,10 +38,13 @@ def planted_song(style, seed, n_frames=120, n_mels=12):
 
 
 def write_tree(root, n_songs=12, n_styles=3, **kwargs):
-    """A tree of planted songs; returns their names. Song i is of style i modulo `n_styles`."""
-    names = [f"disc {i % 2}/söng {i:03d}.mp3.npy" for i in range(n_songs)]
+    """A tree of planted songs; returns their names.
+
+    Song i is of style i modulo `n_styles`.
+    """
+    names = [f"disc {i % 2}/söng {i:03d}.mp3" for i in range(n_songs)]
     for i, name in enumerate(names):
-        path = root / name
+        path = root / f"{name}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, planted_song(i % n_styles, i, **kwargs))
     return sorted(names)

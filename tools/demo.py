@@ -214,7 +214,7 @@ class Demo:
             )
             return f"left out: {few}"
         report = self.folder / "report"
-        options = ("--label", self.label, "--vectors-dir", self.vectors, "--report", report)
+        options = ("--label", self.label, "--log-mel-dir", self.vectors, "--report", report)
         self.make_way(REPORT_KIND, *(report / name for name in REPORT_FILES))
         self.run("process_results/logistic_regress.py", *self.inputs(), *options)
         told = json.loads((report / "report.json").read_text(encoding="utf-8"))
@@ -244,7 +244,7 @@ class Demo:
     def make_map(self):
         """The map, and how far it can be trusted."""
         inputs = (self.run_folder.path, self.music, self.labels, self.map)
-        options = ("--vectors-dir", self.vectors, *self.clusters)
+        options = ("--log-mel-dir", self.vectors, *self.clusters)
         printed = self.run("static_web_viewer/display_vector_data.py", *inputs, *options)
         songs, heard, size = re.search(
             r": (\d+) songs, (\d+) to be heard, (.*) in all", printed

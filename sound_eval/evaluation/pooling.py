@@ -13,7 +13,7 @@ import numpy as np
 from scipy.fft import dct
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import audio_name, load_frames, log_mel_name
+from sound_eval.files.trees import load_frames, log_mel_name
 from sound_eval.terminal import Progress
 
 N_MFCC = 20
@@ -67,7 +67,7 @@ POOLINGS = {
 def pool_tree(tree, names, poolings, what="pooling"):
     """Pool the frames of each song below `tree` in several ways, reading each file once.
 
-    `names` are lines of a music list, `poolings` are keys of `POOLINGS`; returns a dict
+    `names` are those of the songs, `poolings` are keys of `POOLINGS`; returns a dict
     pooling -> (n_songs, n_features). Raises InputError where a song's file is missing,
     or has no frames.
     """
@@ -83,7 +83,7 @@ def pool_tree(tree, names, poolings, what="pooling"):
 
 def read_frames(tree, name):
     """Frames (n_frames, dim) of one song of the music list."""
-    path = Path(tree) / log_mel_name(audio_name(name))
+    path = Path(tree) / log_mel_name(name)
     if not path.is_file():
         raise InputError(f"{path}: missing; is {tree} the tree that the music list was made from?")
     return load_frames(path)

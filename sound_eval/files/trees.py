@@ -4,7 +4,9 @@ writes, the music list.
 Conventions
 -----------
 A *name* is a path relative to its tree, as a `str` with forward slashes
-(`000/000002.mp3`), on every system.
+(`000/000002.mp3`), on every system. A song's name is that of its audio file; the `.npy`
+of its file in a tree of arrays, and of its line in a music list, is put on and taken
+off here.
 Every write goes to a temporary name in the same folder, is flushed to the disk and then
 renamed, so that a file under its final name is always whole. Temporary names begin with
 `TEMPORARY_PREFIX`; walks leave hidden files out.
@@ -51,6 +53,20 @@ def walk(root, suffixes):
             if not name.startswith(".") and name.lower().endswith(suffixes)
         ]
     return sorted(names)
+
+
+def walk_songs(tree):
+    """Names of the songs of a tree of `.npy` files, in the order of the files' names.
+
+    Raises InputError where a file's suffix is in upper case: its name would be lost.
+    """
+    names = walk(tree, [LOG_MEL_SUFFIX])
+    for name in names:
+        if not name.endswith(LOG_MEL_SUFFIX):
+            raise InputError(
+                f"{Path(tree) / name}: its suffix is not written {LOG_MEL_SUFFIX}; rename the file"
+            )
+    return [audio_name(name) for name in names]
 
 
 def is_inside(path, folder):
@@ -328,15 +344,27 @@ def text_in(file, path, at_most=None):
 
 
 def read_music_list(path):
-    """Names in the order of the vectors' rows, one per line of the file.
+    """Names of the songs in the order of the vectors' rows, one per line of the file.
 
     Raises InputError on an empty list, and on what is no text.
     """
+    return music_list_in(read_text(path), path)
+
+
+def music_list_in(text, path):
+    """The names of the songs in the text of a music list, whose lines may lack the
+    `.npy`; `path` is for messages.
+    """
+    return [audio_name(name) for name in names_in(text, path)]
+
+
+def read_names(path):
+    """Names as they stand in a file, one per line; raises InputError as `read_music_list`."""
     return names_in(read_text(path), path)
 
 
 def names_in(text, path):
-    """The names in the text of a music list; `path` is for messages."""
+    """`read_names` of a text; `path` is for messages."""
     if "\0" in text:
         raise InputError(
             f"{path}: line {text[: text.index(chr(0))].count(chr(10)) + 1} holds a NUL character; "
@@ -364,11 +392,16 @@ def checked_names(names):
     return names
 
 
-def music_list_text(names):
-    """Names one per line; raises InputError as `checked_names`."""
+def music_list_text(songs):
+    """The text of the music list of the songs; raises InputError as `checked_names`."""
+    return names_text([log_mel_name(song) for song in songs])
+
+
+def names_text(names):
+    """Names one per line, as they are; raises InputError as `checked_names`."""
     return "".join(f"{name}\n" for name in checked_names(names))
 
 
-def save_music_list(path, names):
-    """Write names one per line, atomically; raises InputError as `checked_names`."""
-    save_text(path, music_list_text(names))
+def save_music_list(path, songs):
+    """Write the music list of the songs, atomically; raises InputError as `checked_names`."""
+    save_text(path, music_list_text(songs))

@@ -12,7 +12,7 @@ from html import unescape
 from pathlib import Path
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import load_array, read_music_list
+from sound_eval.files.trees import load_array, read_names
 from sound_eval.map.page import digest
 
 PAGE = "index.html"
@@ -46,7 +46,7 @@ def read_places(path):
         Path(path) / shown / "songs.txt",
         Path(path) / shown / "positions.npy",
     )
-    names, positions = read_music_list(names_path), load_array(positions_path)
+    names, positions = read_names(names_path), load_array(positions_path)
     if positions.shape != (len(names), 2):
         message = (
             f"shape {positions.shape} does not fit the {len(names)} songs of songs.txt beside it"

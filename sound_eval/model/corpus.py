@@ -31,12 +31,13 @@ from sound_eval.files.trees import (
     checked_frames,
     checked_names,
     load_array,
+    log_mel_name,
     open_file,
     read_text,
     save_array,
     save_text,
     sync_folder,
-    walk,
+    walk_songs,
 )
 from sound_eval.log_mel.processes import start_worker
 from sound_eval.model import texture
@@ -252,7 +253,7 @@ def network_inputs(frames, config):
 
 
 def list_songs(tree):
-    """Sorted names of the log-mel files of a tree.
+    """Names of the songs of a log-mel tree, in the order of its files.
 
     Raises InputError where there is none, or one has a name that no
     music list can hold.
@@ -262,12 +263,17 @@ def list_songs(tree):
             f"{tree}: a run folder, where a tree of log-mel files is expected; "
             "were the two given in the wrong order?"
         )
-    names = checked_names(walk(tree, [".npy"]))
+    names = checked_names(walk_songs(tree))
     if not names:
         raise InputError(
             f"{tree}: holds no .npy file; it should be a folder that spectrify_all.py wrote"
         )
     return names
+
+
+def log_mel_path(tree, name):
+    """The log-mel file of a song."""
+    return Path(tree) / log_mel_name(name)
 
 
 def read_log_mel(path, n_mels, mmap_mode=None):
@@ -395,7 +401,8 @@ def parsed(text):
 def status_of(tree, names):
     """Size and time of change, in nanoseconds, of each file."""
     return [
-        (status.st_size, status.st_mtime_ns) for status in (os.stat(tree / name) for name in names)
+        (status.st_size, status.st_mtime_ns)
+        for status in (os.stat(log_mel_path(tree, name)) for name in names)
     ]
 
 
@@ -411,7 +418,8 @@ def check_unchanged(tree, names, before):
     usable(
         [
             InputError(
-                f"{tree / name}: was changed while it was read; start again when it is whole"
+                f"{log_mel_path(tree, name)}: was changed while it was read; "
+                "start again when it is whole"
             )
             for name in changed
         ],
@@ -425,7 +433,9 @@ def fingerprint_of(names, files, config):
     """
     digest = hashlib.sha256()
     for name, (size, mtime_ns) in zip(names, files, strict=True):
-        digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        digest.update(
+            f"{log_mel_name(name)}\0{size}\0{mtime_ns}\n".encode("utf-8", "surrogateescape")
+        )
     # the time between two frames is the true one, which summaries are made by
     keys = {key: getattr(config, key) for key in INPUT_KEYS}
     keys["TIME_SEGMENT_SIZE"] = config.seconds_per_frame
@@ -438,7 +448,7 @@ def build(tree, names, config, cache):
     """Write inputs.npy, starts.npy and statistics.npy (2, dim) of the songs into
     the folder `cache`.
     """
-    paths = [tree / name for name in names]
+    paths = [log_mel_path(tree, name) for name in names]
     lengths = usable(
         list(in_processes(partial(length_of_song, config), paths, "measuring songs")), names
     )

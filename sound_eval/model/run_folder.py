@@ -3,7 +3,7 @@ and costs. Arrays in, arrays out.
 
     vector_at_{x}.npy   (n_songs, dim) float32   the song vectors after epoch x
     music_list.txt      n_songs lines            line i is the song of row i, a path relative to
-                                                 the log-mel tree
+                                                 the log-mel tree; in memory the name of its audio
     weights/            everything that a resumed training needs, by epoch, and the configuration it
                         was trained with
     epoc_num.txt        the last epoch that is whole; written last, so it is the mark that a
@@ -45,8 +45,8 @@ from sound_eval.files.trees import (
     array_in,
     atomic_write,
     load_array,
+    music_list_in,
     music_list_text,
-    names_in,
     open_file,
     read_text,
     remove_temporaries,
@@ -129,7 +129,7 @@ class Snapshot:
         longer by these, they do not count yet.
         """
         path = self.path / "music_list.txt"
-        names = names_in(text_in(self.file(path), path), path)
+        names = music_list_in(text_in(self.file(path), path), path)
         if len(set(names)) < len(names):
             twice = next(name for row, name in enumerate(names) if name in names[:row])
             raise InputError(f"{path}: holds {twice!r} twice; put back what was there")

@@ -6,8 +6,6 @@ training song vectors are zero, so what is left is the mean of net_1 over the so
 inputs, with the weights that a training would begin with.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from sound_eval.errors import InputError
@@ -39,7 +37,7 @@ def inputs_of(vectors_dir, names, config):
     """
     with Progress(len(names), "song", "vectors from random weights") as progress:
         for name in names:
-            path = Path(vectors_dir) / name
+            path = corpora.log_mel_path(vectors_dir, name)
             if not path.is_file():
                 raise InputError(
                     f"{path}: missing; is {vectors_dir} the tree that the run was trained on?"

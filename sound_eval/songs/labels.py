@@ -18,7 +18,6 @@ import pandas as pd
 from sound_eval.errors import InputError
 from sound_eval.files.names import look, name_key
 from sound_eval.files.tables import read_csv
-from sound_eval.files.trees import audio_name
 from sound_eval.terminal import warn
 
 FILENAME = "filename"
@@ -97,15 +96,14 @@ def filename_column(columns, path):
     return found[0]
 
 
-def join(names, table):
-    """Rows of `table` in the order of `names`: a DataFrame with n_songs rows, and a JoinReport.
+def join(songs, table):
+    """Rows of `table` in the order of the names `songs`: a DataFrame with n_songs rows,
+    whose `filename` column holds these names, and a JoinReport.
 
-    `names` are lines of a music list (with or without `.npy`). The `filename` column of
-    the result holds the audio names.
     A song gets the first row that names it exactly, else the first that means it.
     Raises InputError where no song has a row.
     """
-    songs, rows = [audio_name(name) for name in names], table[FILENAME].tolist()
+    rows = table[FILENAME].tolist()
     found, ambiguous = rows_of(songs, rows)
     without_row = int((found < 0).sum())
     meant = {name_key(song) for song in songs}
@@ -228,8 +226,7 @@ def labels_from_folders(names):
     """Labels for songs without a CSV:
     the column `folder` is the top folder of each song, '' for songs outside any.
     """
-    songs = [audio_name(name) for name in names]
-    return pd.DataFrame({FILENAME: songs, FOLDER: [folder_of(song) for song in songs]})
+    return pd.DataFrame({FILENAME: names, FOLDER: [folder_of(name) for name in names]})
 
 
 def folder_of(song):

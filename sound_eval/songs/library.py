@@ -24,7 +24,6 @@ from sound_eval.errors import InputError, one_line
 from sound_eval.files.names import fitting, on_disk, text_key
 from sound_eval.files.outputs import check_output, lines_of_kind, write_output
 from sound_eval.files.trees import (
-    audio_name,
     load_array,
     music_list_text,
     read_music_list,
@@ -64,10 +63,9 @@ class Library:
         self.song_vectors = Path(song_vectors) if song_vectors else None
         self.made = {}  # what the file beside the song vectors says of them
         if self.song_vectors:
-            names, self.vectors, self.made = read_song_vectors(self.song_vectors)
+            self.names, self.vectors, self.made = read_song_vectors(self.song_vectors)
         else:
-            names, self.vectors = self.run.names, self.run.vectors
-        self.names = [audio_name(name) for name in names]
+            self.names, self.vectors = self.run.names, self.run.vectors
         try:
             self.unit = unit_vectors(self.vectors)
         except InputError as error:

@@ -47,7 +47,7 @@ def test_silence_has_finite_statistics():
 def test_a_tree_is_pooled_in_the_order_of_the_names(tmp_path):
     for i in range(3):
         np.save(tmp_path / f"{i}.mp3.npy", np.full((4, 2), i, np.float32))
-    pooled = pooling.pool_tree(tmp_path, ["2.mp3.npy", "0.mp3"], ["mean", "mean + deviation"])
+    pooled = pooling.pool_tree(tmp_path, ["2.mp3", "0.mp3"], ["mean", "mean + deviation"])
     assert pooled["mean"].tolist() == [[2, 2], [0, 0]]
     assert pooled["mean + deviation"].shape == (2, 4)
 
@@ -60,4 +60,4 @@ def test_a_file_that_does_not_fit_is_named(tmp_path, frames, message):
     if frames is not None:
         np.save(tmp_path / "a.mp3.npy", frames)
     with pytest.raises(InputError, match=f"a.mp3.npy: {message}"):
-        pooling.pool_tree(tmp_path, ["a.mp3.npy"], ["mean"])
+        pooling.pool_tree(tmp_path, ["a.mp3"], ["mean"])

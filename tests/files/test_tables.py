@@ -93,7 +93,7 @@ def test_the_guard_is_taken_off_once(text):
 )
 def test_headers_as_people_and_spreadsheets_write_them(tmp_path, content):
     (tmp_path / "l.csv").write_bytes(content)
-    table, report = join(["a.mp3.npy"], read_metadata(tmp_path / "l.csv"))
+    table, report = join(["a.mp3"], read_metadata(tmp_path / "l.csv"))
     assert table.filename.tolist() == ["a.mp3"] and table.genre.str.strip().tolist() == ["Rock"]
     assert (report.without_row, report.without_song, report.duplicates) == (
         0,
@@ -136,7 +136,7 @@ NFC, NFD = (unicodedata.normalize(form, "é/ü.mp3") for form in ("NFC", "NFD"))
 
 def test_rows_meet_songs_in_any_spelling_and_the_exact_one_wins():
     for row in (NFC, NFD, f"./{NFC}", f"./{NFD}".replace("/", "\\"), f" {NFC} "):
-        table, report = join([f"{NFD}.npy"], labels(row))
+        table, report = join([NFD], labels(row))
         assert (
             table.filename.tolist() == [NFD]
             and table.label.tolist() == ["0"]

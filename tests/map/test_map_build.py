@@ -308,7 +308,7 @@ def test_spectrograms_show_low_tones_below(tmp_path, map_run, map_songs, audio_f
         "-",
         out,
         *WITHOUT_SOUND,
-        "--vectors-dir",
+        "--log-mel-dir",
         tmp_path / "vectors",
     )
     assert "1 of 24 songs have no log-mel" in done.stderr

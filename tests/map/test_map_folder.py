@@ -344,7 +344,7 @@ def build(turn, labels):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         die_at(turn)
         where = [root / name for name in ("run", "music", labels, "map")]
-        sys.argv = list(map(str, (script, *where, "--projection", "pca", "--vectors-dir", root / "vectors")))
+        sys.argv = list(map(str, (script, *where, "--projection", "pca", "--log-mel-dir", root / "vectors")))
         try:
             runpy.run_path(script, run_name="__main__")
         except SystemExit as end:
@@ -390,7 +390,7 @@ def killed_root(tmp_path_factory):
         root / "old.csv",
         root / "former",
         *FAST,
-        "--vectors-dir",
+        "--log-mel-dir",
         root / "vectors",
     )
     shutil.rmtree(root / "run")
@@ -448,7 +448,7 @@ def test_a_kill_before_any_write_leaves_one_map_whole_and_the_next_build_cleans_
     former, new = state(killed_root / "former"), (["new"], ["a.wav", "b/b.wav", "c.wav"])
     assert former == (["old"], ["a.wav", "b/b.wav"])
     where = [killed_root / name for name in ("run", "music", "new.csv", "map")]
-    run_script(SCRIPT, *where, *FAST, "--vectors-dir", killed_root / "vectors")
+    run_script(SCRIPT, *where, *FAST, "--log-mel-dir", killed_root / "vectors")
     wanted = set(contents(killed_root / "map"))
     killer, seen = Killer(killed_root), []
     try:

@@ -95,7 +95,7 @@ def test_every_song_has_its_own_sound(music, run, map_context, clip):
     out = music / ("clips" if clip else "map")
     options = ("--clip", "60") if clip else ()
     done = run_script(
-        SCRIPT, run, music / "music", "-", out, *FAST, *options, "--vectors-dir", music / "vectors"
+        SCRIPT, run, music / "music", "-", out, *FAST, *options, "--log-mel-dir", music / "vectors"
     )
     assert f"{len(NAMES)} songs, {len(NAMES)} to be heard" in done.stdout, done.stderr
     with opened(map_context, (out / "index.html").as_uri()) as (page, watched):
@@ -195,7 +195,7 @@ def test_a_damaged_log_mel_is_one_line(tmp_path):
         *FAST,
         "--audio",
         "none",
-        "--vectors-dir",
+        "--vectors-dir",  # the former name of --log-mel-dir
         tmp_path / "vectors",
     )
     assert "1 of 5 songs have no log-mel" in done.stderr

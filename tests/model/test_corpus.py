@@ -29,7 +29,7 @@ def test_rows_are_the_songs_inputs(tmp_path, n_songs, texture_seconds):
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache", config)
     assert corpus.names == names
     for row in (0, n_songs // 2, n_songs - 1):
-        expected = corpora.network_inputs(np.load(tmp_path / "tree" / names[row]), config)
+        expected = corpora.network_inputs(np.load(tmp_path / "tree" / f"{names[row]}.npy"), config)
         np.testing.assert_array_equal(corpus.song(row), expected.astype(np.float16))
     everything = corpus.inputs.read().astype(np.float64)
     np.testing.assert_allclose(corpus.mean, everything.mean(0), atol=2e-3)
@@ -47,7 +47,7 @@ def test_cache_is_reused_until_the_tree_or_the_keys_change(tmp_path, monkeypatch
     open_tree(tmp_path / "tree", tmp_path / "cache")
     assert not builds
     np.save(tmp_path / "tree" / "new.wav.npy", np.zeros((50, 12), np.float32))
-    assert "new.wav.npy" in open_tree(tmp_path / "tree", tmp_path / "cache").names
+    assert "new.wav" in open_tree(tmp_path / "tree", tmp_path / "cache").names
     open_tree(tmp_path / "tree", tmp_path / "cache", small_config(TEXTURE_SECONDS=1))
     assert len(builds) == 2
 
@@ -153,12 +153,12 @@ def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(
     def changed_meanwhile(*args):
         make(*args)
         # after the songs are measured, before they are read
-        np.save(tmp_path / "tree" / names[2], planted_song(0, 0, n_frames))
+        np.save(tmp_path / "tree" / f"{names[2]}.npy", planted_song(0, 0, n_frames))
 
     monkeypatch.setattr(corpora, "make_input_file", changed_meanwhile)
     with pytest.raises(
         InputError,
-        match=f"1 of {n_songs} .*{names[2]}: was changed while it was read: {n_frames} inputs, "
+        match=f"1 of {n_songs} .*{names[2]}.npy: was changed while it was read: {n_frames} inputs, "
         "where there were 120",
     ):
         open_tree(tmp_path / "tree", tmp_path / "cache")
@@ -166,14 +166,14 @@ def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
     np.testing.assert_array_equal(corpus.song(2), planted_song(0, 0, n_frames).astype(np.float16))
     np.testing.assert_array_equal(
-        corpus.song(3), np.load(tmp_path / "tree" / names[3]).astype(np.float16)
+        corpus.song(3), np.load(tmp_path / "tree" / f"{names[3]}.npy").astype(np.float16)
     )
 
 
 @pytest.mark.parametrize("how", ["replaced", "written into"])
 def test_a_song_that_changes_at_the_same_length_is_named(tmp_path, monkeypatch, how):
     names = write_tree(tmp_path / "tree", 5)
-    path, make = tmp_path / "tree" / names[1], corpora.make_input_file
+    path, make = tmp_path / "tree" / f"{names[1]}.npy", corpora.make_input_file
 
     def changed_meanwhile(*args):
         make(*args)
@@ -185,7 +185,7 @@ def test_a_song_that_changes_at_the_same_length_is_named(tmp_path, monkeypatch, 
                 file.write(bytes(4))
 
     monkeypatch.setattr(corpora, "make_input_file", changed_meanwhile)
-    with pytest.raises(InputError, match=f"1 of 5 .*{names[1]}: was changed while it was read"):
+    with pytest.raises(InputError, match=f"1 of 5 .*{names[1]}.npy: was changed while it was read"):
         open_tree(tmp_path / "tree", tmp_path / "cache")
     monkeypatch.undo()
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
@@ -209,7 +209,7 @@ def test_the_largest_values_come_back_finite(tmp_path):
     write_tree(tmp_path / "tree", 4)
     np.save(tmp_path / "tree" / "loud.npy", np.full((5, 12), -65504, np.float32))
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
-    assert (corpus.song(corpus.names.index("loud.npy")) == -65504).all()
+    assert (corpus.song(corpus.names.index("loud")) == -65504).all()
 
 
 @pytest.mark.parametrize("name", ["inputs.npy", "starts.npy", "statistics.npy", "inputs.json"])

@@ -19,9 +19,10 @@ from planted import small_config
 
 from sound_eval.config import save_config
 from sound_eval.errors import InputError
+from sound_eval.files.trees import music_list_text
 from sound_eval.model.run_folder import RunFolder, RunWriter
 
-NAMES = ["a/ü 1.mp3.npy", "b, c/2.wav.npy"]
+NAMES = ["a/ü 1.mp3", "b, c/2.wav"]
 
 
 def new_run(path, names=NAMES):
@@ -72,7 +73,7 @@ def test_keep_last(tmp_path):
 def test_new_songs_do_not_count_before_the_commit_mark(tmp_path):
     new_run(tmp_path).save(1, np.zeros((2, 8)), {}, 0.5)
     (tmp_path / "music_list.txt").write_text(
-        "\n".join([*NAMES, "new.mp3.npy"]) + "\n", encoding="utf-8"
+        music_list_text([*NAMES, "new.mp3"]), encoding="utf-8"
     )  # as a kill in a save leaves it
     # a list of another run, for all one can tell
     with pytest.raises(InputError, match="does not fit the 3 songs"):
@@ -523,7 +524,7 @@ def test_hostile_weights_are_one_line_at_once(tmp_path, spoil, message):
         ("epoc_num.txt", "٣".encode(), "expected the number"),
         ("epoc_num.txt", b"", "expected the number"),
         ("music_list.txt", b"a\0.npy\nb.npy\n", "line 1 holds a NUL"),
-        ("music_list.txt", b"a.npy\na.npy\n", "holds 'a.npy' twice"),
+        ("music_list.txt", b"a.npy\na.npy\n", "holds 'a' twice"),
         ("music_list.txt", b"", "holds no song"),
         ("cost_list.csv", b"epoc,cost\n1,\0\n", "not a list of costs"),
         ("cost_list.csv", b"epoc,cost\n" + b"9" * 5000 + b",1\n", "not a list of costs"),
@@ -561,7 +562,7 @@ def test_a_run_of_a_former_version_is_read(tmp_path):
     np.save(tmp_path / "vector_at_3.npy", np.ones((2, 8), np.float32))
     save_config(tmp_path / "config.yaml", config)
     for name, text in {
-        "music_list.txt": "\n".join(NAMES),
+        "music_list.txt": music_list_text(NAMES),
         "cost_list.csv": "epoc,cost\n3,0.5\n",
         "epoc_num.txt": "3\n",
         ".lock": "",

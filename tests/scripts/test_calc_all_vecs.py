@@ -41,8 +41,8 @@ def test_word_vectors_are_net_1_of_every_input(trained, tmp_path):
     assert "word vectors of 24 songs" in done.stdout and "next: " in done.stdout
     networks = inference.networks_from(RunFolder(run).weights())
     for name in RunFolder(run).music_list():
-        words = np.load(tmp_path / "words ü" / name)
-        frames = np.load(tree / name)
+        words = np.load(tmp_path / "words ü" / f"{name}.npy")
+        frames = np.load(tree / f"{name}.npy")
         assert words.dtype == np.float32 and words.shape == (len(frames), 8)
         np.testing.assert_allclose(words, networks.words(frames.astype(np.float16)), atol=1e-4)
 
@@ -74,8 +74,8 @@ def test_many_songs_are_done_by_processes_and_come_out_the_same(trained, tmp_pat
         == corpora.list_songs(tmp_path / "words")
     )
     for name, mean in zip(names, np.load(songs), strict=True):
-        expected = networks.words(np.load(tmp_path / "tree" / name).astype(np.float16))
-        np.testing.assert_allclose(np.load(tmp_path / "words" / name), expected, atol=1e-4)
+        expected = networks.words(np.load(tmp_path / "tree" / f"{name}.npy").astype(np.float16))
+        np.testing.assert_allclose(np.load(tmp_path / "words" / f"{name}.npy"), expected, atol=1e-4)
         np.testing.assert_allclose(mean, expected.mean(0), atol=1e-4)
 
 
@@ -110,7 +110,7 @@ def test_new_songs_are_inferred_next_to_their_kin_and_always_alike(trained, tmp_
     known = unit[[rows[name] for name in names]]
     style = np.array([int(name.split(" ")[-1][:3]) % 3 for name in names])
     for i in range(6):
-        similarity = known @ unit[rows[f"new {i}.mp3.npy"]]
+        similarity = known @ unit[rows[f"new {i}.mp3"]]
         assert style[similarity.argmax()] == i % 3
 
 
@@ -202,7 +202,7 @@ def test_rounding_of_inputs_is_that_of_the_corpus(trained):
     corpus = corpora.open_corpus(tree, corpora.list_songs(tree), config, run / "cache")
     np.testing.assert_array_equal(
         corpus.song(3),
-        corpora.network_inputs(np.load(tree / corpus.names[3]), config).astype(np.float16),
+        corpora.network_inputs(np.load(tree / f"{corpus.names[3]}.npy"), config).astype(np.float16),
     )
 
 

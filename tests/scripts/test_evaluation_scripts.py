@@ -68,7 +68,7 @@ def test_svm_prints_held_out_scores_beside_baselines_and_guesses(run, run_script
         *files(run),
         "--group",
         "artist",
-        "--vectors-dir",
+        "--log-mel-dir",
         run / "log mel",
         "--report",
         tmp_path / "re port",
@@ -338,7 +338,7 @@ def test_vectors_of_another_run_and_broken_vectors_are_errors(run, run_script, t
     vectors[7, 3] = np.nan
     np.save(tmp_path / "nan.npy", vectors)
     done = run_script(KMEANS, labels, music_list, tmp_path / "nan.npy", check=False)
-    assert done.returncode == 1 and "sóng 07.mp3.npy' holds NaN" in done.stderr
+    assert done.returncode == 1 and "sóng 07.mp3' holds NaN" in done.stderr
 
 
 def balanced_accuracies(folder):
@@ -363,7 +363,7 @@ def test_random_weights_stand_beside_the_vectors_of_a_real_run(run, run_script, 
         labels,
         tmp_path / "run" / "music_list.txt",
         vectors,
-        "--vectors-dir",
+        "--vectors-dir",  # the former name of --log-mel-dir
         run / "log mel",
         "--report",
         report,

@@ -516,7 +516,7 @@ def test_a_hundred_thousand_songs_answer_at_once(tmp_path):
 
 def test_song_vectors_of_another_file(run_script, run_dir, names, vectors, tmp_path):
     save_array(tmp_path / "more.npy", vectors[:5])
-    save_music_list(tmp_path / "music_list.txt", [f"{name}.npy" for name in names[:5]])
+    save_music_list(tmp_path / "music_list.txt", names[:5])
     answer = json.loads(
         run_script(
             SCRIPT, "near", run_dir, "0", "--song-vectors", tmp_path / "more.npy", "--json"
@@ -545,7 +545,9 @@ def test_song_vectors_of_another_file(run_script, run_dir, names, vectors, tmp_p
         (("near", "0", "--m3u8", "x.m3u8"), "--m3u8 needs --audio-dir"),
         (("near", "0", "--json", "--csv"), "give one of them"),
         (("near", "0", "--top", "0"), "expected at least 1"),
-        (("playlist", "0", "--length", "60min"), "give --vectors-dir or --audio-dir"),
+        (("playlist", "0", "--length", "60min"), "give --log-mel-dir or --audio-dir"),
+        (("near", "0", "--log-mel-dir", "/no"), "/no: no such folder, given as --log-mel-dir"),
+        (("near", "0", "--vectors-dir", "/no"), "/no: no such folder, given as --log-mel-dir"),
         (("playlist", "0", "--length", "60", "--audio-dir", "."), "60min, 1h30min"),
         (("playlist", "0", "--drift", "7"), "--drift 7"),
         (("path", "0", "1", "--steps", "0"), "--steps 0"),
@@ -767,7 +769,7 @@ def test_folders_that_do_not_fit_are_one_line(run_script, names, vectors, tmp_pa
     done = run_script(SCRIPT, "near", run.path, tmp_path / "new.wav", check=False)
     assert done.returncode == 1 and "copied without its weights" in done.stderr
     assert run_script(SCRIPT, "near", run.path, "0").stdout, "songs of the run need no weights"
-    save_music_list(run.path / "music_list.txt", [f"{name}.npy" for name in names[:-1]])
+    save_music_list(run.path / "music_list.txt", names[:-1])
     done = run_script(SCRIPT, "near", run.path, "0", check=False)
     assert done.returncode == 1 and "does not fit the 23 songs" in done.stderr
     done = run_script(SCRIPT, "near", tmp_path, "0", check=False)
