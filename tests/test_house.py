@@ -4,9 +4,13 @@ imports, help texts, what README and configs promise.
 
 import ast
 import importlib.metadata
+import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -15,6 +19,11 @@ import yaml
 
 from sound_eval.cli import print_next
 from sound_eval.config import FIELDS, LEGACY_KEYS, read_config
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "sound_eval"
@@ -144,32 +153,50 @@ def normal(distribution):
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def required(*files):
-    """Distributions that requirements files name, normalised."""
-    lines = [
-        line
-        for file in files
-        for line in (REPO / file).read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
-    return {normal(re.match(r"[\w-]+", line)[0]) for line in lines}
+def packages_of_project(*extras):
+    """The distributions that pyproject.toml names, for itself and under the extras; normalised."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][name] for name in extras)]
+    return {normal(re.match(r"[\w-]+", line)[0]) for lines in lists for line in lines}
 
 
-def test_requirements_name_every_package_that_is_imported():
+def test_the_project_names_every_package_that_is_imported():
     distributions = importlib.metadata.packages_distributions()
-    wanted = third_party(
-        [
-            *(path for path in SOURCES if path.parent.name != "benchmarks"),
-            *(REPO / "tests").rglob("*.py"),
-        ]
-    )
+    wanted = third_party([*SOURCES, *(REPO / "tests").rglob("*.py")])
     assert {"numpy", "yaml", "pytest"} <= wanted
-    named = required("requirements.txt", "requirements-dev.txt")
+    named = packages_of_project("cpu", "parquet", "search", "dask", "dev")
     assert not {
         root
         for root in wanted
         if not {normal(name) for name in distributions.get(root, [root])} & named
     }
+
+
+@pytest.mark.parametrize("path", sorted(REPO.glob("requirements*.txt")), ids=lambda path: path.name)
+def test_lists_of_requirements_only_refer_to_the_project(path):
+    extras = re.fullmatch(r"-e \.\[([\w,]+)\]\n", path.read_text())[1].split(",")
+    assert packages_of_project(*extras) > packages_of_project()
+
+
+def test_the_package_is_found_where_it_is_linked(tmp_path):
+    """`pip install -e .` gives every room from any folder; its packages are those of the tests."""
+    copy = tmp_path / "a checkout"
+    skipped = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(PACKAGE, copy / "sound_eval", ignore=skipped)
+    shutil.copy(REPO / "pyproject.toml", copy)
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    options = ["--no-deps", "--no-build-isolation", "--quiet", "--prefix", tmp_path / "venv"]
+    command = [sys.executable, "-m", "pip", "install", *options, "-e", copy]
+    subprocess.run(list(map(str, command)), check=True, timeout=120)
+    rooms = ["sound_eval.cli", "sound_eval.files.trees", "sound_eval.log_mel.spectrify"]
+    code = f"import {', '.join(rooms)} as last; print(last.__file__)"
+    environment = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib")}
+    done = subprocess.run(
+        [python, "-c", code], cwd="/", env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == copy / "sound_eval" / "log_mel" / "spectrify.py"
 
 
 def test_arrays_are_read_without_pickle():
