@@ -16,7 +16,7 @@ export CORPUS MUSIC LABELS LABEL MINUTES RUN OPTIONS
 help:
 	@echo 'make demo       every stage on synthesized music; on your own with MUSIC=DIR [LABELS=FILE.csv [LABEL=COLUMN]] [MINUTES=1]'
 	@echo 'make test       set up, then run the tests'
-	@echo 'make setup      .venv with what requirements.txt names; ffmpeg and sox'
+	@echo 'make setup      .venv with what pyproject.toml names; ffmpeg and sox'
 	@echo 'make lint       ruff, and oxlint for the page'
 	@echo 'make bench CORPUS=DIR   our vectors beside other software; DIR/audio and DIR/metadata.csv (filename, song, album)'
 	@echo 'make pictures RUN=DIR MUSIC=DIR LABELS=FILE.csv   pictures of the map of a run'
@@ -29,12 +29,12 @@ setup: .venv/installed
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'error: Python has no venv here; on Debian and Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
 
 # The file carries the date of the last installation, so that a changed list is installed again and an unchanged one is not.
-.venv/installed: requirements.txt | .venv/bin/python
+.venv/installed: requirements.txt pyproject.toml | .venv/bin/python
 	@sh tools/install_programs.sh ffmpeg sox
 	@.venv/bin/python tools/install_packages.py requirements.txt
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt pyproject.toml .venv/installed
 	@.venv/bin/python tools/install_packages.py requirements-dev.txt
 	@touch $@
 

@@ -21,7 +21,15 @@ from example_music.instruments import RATE
 from example_music.piece import Piece, play
 from example_music.styles import STYLES
 from sound_eval import programs
-from sound_eval.cli import print_next, run_main, script_parser
+from sound_eval.cli import (
+    positive_int,
+    positive_number,
+    print_next,
+    run_main,
+    script_parser,
+    seed_number,
+    whole_number,
+)
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 from sound_eval.files.tables import csv_text
@@ -29,7 +37,8 @@ from sound_eval.files.trees import TEMPORARY_PREFIX
 from sound_eval.log_mel.processes import run_local
 from sound_eval.terminal import Progress
 
-LABELS, KIND = "labels.csv", "labels of the example music"
+LABELS = "labels.csv"
+KIND = "labels of the example music"
 SHORTEST_SECONDS = 5.0  # below this a piece has no room for its form
 
 KEYS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
@@ -54,7 +63,8 @@ def plan(n_styles, n_pieces, seconds, seed):
             genre = list(STYLES)[index]
             random = np.random.default_rng((seed, volume, int(index)))
             words = f"{random.choice(ADJECTIVES)} {random.choice(NOUNS)}"
-            key, mode = int(random.integers(12)), str(random.choice(STYLES[genre].modes))
+            key = int(random.integers(12))
+            mode = str(random.choice(STYLES[genre].modes))
             suffix = ".mp3" if (track + volume) % 2 else ".wav"
             pieces.append(
                 Piece(
@@ -155,33 +165,34 @@ def parse_arguments(argv):
     parser.add_argument("folder", type=Path, help="where the music goes")
     parser.add_argument(
         "--styles",
-        type=int,
+        type=whole_number(1, len(STYLES)),
         default=len(STYLES),
         metavar="N",
         help=f"how many of the {len(STYLES)} styles (default: all)",
     )
     parser.add_argument(
-        "--pieces", type=int, default=12, metavar="N", help="pieces of each style (default: 12)"
+        "--pieces",
+        type=positive_int,
+        default=12,
+        metavar="N",
+        help="pieces of each style (default: 12)",
     )
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=positive_number,
         default=25.0,
         metavar="S",
         help="mean length; pieces differ by up to a fifth (default: 25)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="another seed gives another collection (default: 0)"
+        "--seed",
+        type=seed_number,
+        default=0,
+        help="another seed gives another collection (default: 0)",
     )
     args = parser.parse_args(argv)
-    if not 1 <= args.styles <= len(STYLES):
-        raise InputError(f"--styles is {args.styles}, expected 1 to {len(STYLES)}")
-    if args.pieces < 1 or args.seed < 0:
-        raise InputError(
-            f"--pieces is {args.pieces} and --seed {args.seed}, expected at least 1 and 0"
-        )
-    if not args.seconds >= SHORTEST_SECONDS:
-        raise InputError(f"--seconds is {args.seconds:g}, expected at least {SHORTEST_SECONDS:g}")
+    if args.seconds < SHORTEST_SECONDS:
+        parser.error(f"--seconds is {args.seconds:g}, expected at least {SHORTEST_SECONDS:g}")
     return args
 
 

@@ -14,20 +14,21 @@ as one of them where it is looked for.
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import run_main, script_parser
+from sound_eval import programs
+from sound_eval.cli import positive_int, run_main, script_parser, seed_number
 from sound_eval.errors import InputError
 from sound_eval.search.vectors import unit_vectors
 from sound_eval.songs.library import Library, document_vectors
 from sound_eval.terminal import Progress
 
 EXAMPLE = """example:
-  python benchmarks/arithmetic.py example_outs/ example_input/ --pairs 100 --metadata example_input/labels.csv --apart genre"""
+  python benchmarks/arithmetic.py example_outs/ example_input/ --pairs 100 \\
+      --metadata example_input/labels.csv --apart genre"""
 
 # what both songs are brought to before they are joined
 COMMON = "aformat=sample_fmts=flt:sample_rates=44100:channel_layouts=stereo"
@@ -41,10 +42,8 @@ def draw_pairs(library, count, apart, seed):
     """Rows (count, 2) of random pairs, of different labels in the column `apart`
     where that is given.
     """
-    random, labels = (
-        np.random.default_rng(seed),
-        library.labels(apart) if apart else np.arange(len(library.names)),
-    )
+    random = np.random.default_rng(seed)
+    labels = library.labels(apart) if apart else np.arange(len(library.names))
     pairs = random.integers(len(library.names), size=(20 * count, 2))
     pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]][:count]
     if len(pairs) < count:
@@ -57,25 +56,12 @@ def draw_pairs(library, count, apart, seed):
 
 def make_mix(path, first, second, graph):
     """Join two audio files into a float WAV file, so that nothing clips."""
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-y",
-        "-i",
-        first,
-        "-i",
-        second,
-        "-filter_complex",
-        graph,
-        "-c:a",
-        "pcm_f32le",
-        path,
-    ]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(f"ffmpeg cannot join {first} and {second}: {done.stderr}")
+    inputs = [*programs.input_of(first), *programs.input_of(second)]
+    output = ["-filter_complex", graph, "-c:a", "pcm_f32le", "-y", f"file:{path}"]
+    command = ["ffmpeg", "-nostdin", "-v", "error", *inputs, *output]
+    status, _, messages = programs.run(command, watch=path)
+    if status:
+        raise InputError(f"ffmpeg cannot join {first} and {second}: {messages.strip()}")
 
 
 def mix_vectors(library, pairs, graph, what):
@@ -118,7 +104,8 @@ def similarity_row(name, mix, a, b, others):
     """The mix against the sum, its terms and chance;
     `others` (n, dim) are songs that have nothing to do with the mix.
     """
-    total, unrelated_mix = unit_vectors(a + b), np.roll(mix, 1, axis=0)
+    total = unit_vectors(a + b)
+    unrelated_mix = np.roll(mix, 1, axis=0)
     best = np.maximum(cosine(mix, a), cosine(mix, b))
     means = [cosine(mix, total), best, cosine(mix, unit_vectors(a + others)), cosine(mix, others)]
     nearer = cosine(mix, total) > best
@@ -132,7 +119,7 @@ def rank_rows(unit, name, mix, pairs):
     """Where the mix stands in the lists of the sum and of A, and where B stands in the
     lists of mix - A and of the mix.
     """
-    a, b = unit[pairs[:, 0]], unit[pairs[:, 1]]
+    a, b = unit[pairs.T]
     questions = {
         f"{name}: the mix, by +A +B": ranks(unit, unit_vectors(a + b), pairs, mix),
         f"{name}: the mix, by A alone": ranks(unit, a, pairs, mix),
@@ -158,16 +145,18 @@ def main(argv=None):
     parser.add_argument(
         "audio_dir", metavar="AUDIO_DIR", type=Path, help="the audio that the run was trained on"
     )
-    parser.add_argument("--pairs", type=int, default=100, help="pairs of songs (default 100)")
+    parser.add_argument(
+        "--pairs", type=positive_int, default=100, help="pairs of songs (default 100)"
+    )
     parser.add_argument("--metadata", metavar="FILE.csv", help="labels by `filename`, for --apart")
     parser.add_argument(
         "--apart", metavar="COLUMN", help="the two songs of a pair differ in this label"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the pairs (default 0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the pairs (default 0)")
     args = parser.parse_args(argv)
     library = Library(args.run_dir, metadata=args.metadata, audio_dir=args.audio_dir)
     pairs = draw_pairs(library, args.pairs, args.apart, args.seed)
-    a, b = library.unit[pairs[:, 0]], library.unit[pairs[:, 1]]
+    a, b = library.unit[pairs.T]
     others = library.unit[
         np.random.default_rng(args.seed + 1).integers(len(library.unit), size=len(pairs))
     ]

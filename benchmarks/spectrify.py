@@ -34,8 +34,9 @@ os.environ.update(
 
 import numpy as np
 
+from sound_eval import programs
 from sound_eval.audio.folder import AudioFolder
-from sound_eval.cli import run_main, script_parser
+from sound_eval.cli import positive_int, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.log_mel.melspec import HIGH_HZ, LOG_FLOOR, LOW_HZ
 from sound_eval.log_mel.spectrify import log_mel_of_file
@@ -43,6 +44,15 @@ from sound_eval.terminal import Progress
 
 FORK = multiprocessing.get_context("fork")
 SCRIPT = Path(__file__).resolve().parent.parent / "spectrify_all.py"
+HEADER = (
+    "route",
+    "seconds",
+    "times real time",
+    "processor seconds",
+    "not read",
+    "ours / it, seconds",
+    "ours / it, processor",
+)
 EXAMPLE = """example:
   python benchmarks/spectrify.py example_input/ --processes 2"""
 
@@ -76,21 +86,8 @@ def startup_seconds(path, out):
 
 def decode_with_ffmpeg(samplerate, path):
     """Whether ffmpeg decodes a file."""
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "quiet",
-        "-i",
-        f"file:{path}",
-        "-ar",
-        str(samplerate),
-        "-ac",
-        "1",
-        "-f",
-        "f32le",
-        "pipe:1",
-    ]
+    output = ["-ar", str(samplerate), "-ac", "1", "-f", "f32le", "pipe:1"]
+    command = ["ffmpeg", "-nostdin", "-v", "quiet", *programs.input_of(path), *output]
     return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
@@ -152,14 +149,16 @@ def in_pool(pool, function, paths, what):
 
 def timed(function, *args):
     """(wall seconds, processor seconds of the processes it started, what it returned)."""
-    wall, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    used = processor_seconds()
     failed = function(*args)
-    now = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (
-        time.perf_counter() - wall,
-        now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime,
-        failed,
-    )
+    return time.perf_counter() - start, processor_seconds() - used, failed
+
+
+def processor_seconds():
+    """What the processes that this one started and that have ended have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main(argv=None):
@@ -173,14 +172,14 @@ def main(argv=None):
     )
     parser.add_argument(
         "--processes",
-        type=int,
+        type=positive_int,
         default=2,
         metavar="N",
         help="processes of every route (default: 2)",
     )
     parser.add_argument(
         "--every",
-        type=int,
+        type=positive_int,
         default=1,
         metavar="N",
         help="only every N-th file, for a quick look (default: 1)",
@@ -191,15 +190,8 @@ def main(argv=None):
         source.name for source in AudioFolder(arguments.audio_dir, config.AUDIO_SUFFIXES).sources
     ][:: arguments.every]
     with tempfile.TemporaryDirectory() as folder:
-        print_table(
-            measure(
-                link_files(arguments.audio_dir, names, Path(folder)),
-                Path(folder),
-                arguments,
-                config,
-            ),
-            len(names),
-        )
+        links = link_files(arguments.audio_dir, names, Path(folder))
+        print_table(measure(links, Path(folder), arguments, config), len(names))
     return 0
 
 
@@ -276,17 +268,12 @@ def print_table(measured, n_files):
     rows, audio_seconds, first_file, median = measured
     our_wall, our_processor, _ = rows["spectrify_all.py"]
     print(f"{n_files} files, {audio_seconds / 3600:.2f} h of audio\n")
-    print(
-        "| route | seconds | times real time | processor seconds | not read | ours / it, seconds | "
-        "ours / it, processor |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(f"| {' | '.join(HEADER)} |")
+    print("|" + " --- |" * len(HEADER))
     for name, (wall, processor, failed) in rows.items():
+        times = f"{wall:.1f} | {audio_seconds / wall:.0f} | {processor:.1f}"
         shares = f"{our_wall / wall:.2f} | {our_processor / processor:.2f}"
-        print(
-            f"| {name} | {wall:.1f} | {audio_seconds / wall:.0f} | {processor:.1f} | {failed} | "
-            f"{shares} |"
-        )
+        print(f"| {name} | {times} | {failed} | {shares} |")
     print(
         f"\nFrom the command to the first log-mel: {first_file:.2f} s. "
         f"Median difference from librosa's log-mel: {median:.4f}."

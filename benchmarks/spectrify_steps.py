@@ -11,6 +11,7 @@ import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one li
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 # as in spectrify_all.py
@@ -23,7 +24,7 @@ from scipy.fft import irfft, rfft
 
 from sound_eval.audio import decoders, mixing
 from sound_eval.audio.folder import AudioFolder
-from sound_eval.cli import run_main, script_parser
+from sound_eval.cli import positive_int, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
 from sound_eval.log_mel import melspec
@@ -90,96 +91,88 @@ def steps(paths, config):
     ]
     windows = [np.ascontiguousarray(view * melspec.hann(config.FFT_SIZE)) for view in views]
     spectra = [rfft(window, axis=1) for window in windows]
-    sparse = melspec.sparse_bands(
-        parameters["n_mels"], parameters["fft_size"], parameters["samplerate"]
-    )
-    values, frames = decoders.BLOCK_VALUES, melspec.BLOCK_FRAMES
     return [
+        *decoding(paths),
+        *resampling(stereo, mono),
+        *analysing(windows, spectra, parameters),
         (
-            "decode (libsndfile)",
-            "float32, blocks of 65536",
-            lambda: [read_blocks(path, 1 << 16) for path in paths],
+            "log-mel of the whole signal",
+            "blocks of 64 frames",
+            lambda: [melspec.log_mel(signal, **parameters) for signal in signals],
         ),
-        ("", "float32, blocks of 4096", lambda: [read_blocks(path, 1 << 12) for path in paths]),
-        ("", "float32, the whole file", lambda: [read_blocks(path, 1 << 22) for path in paths]),
-        (
-            "",
-            "int16, blocks of 65536",
-            lambda: [read_blocks(path, 1 << 16, "int16") for path in paths],
-        ),
+        *block_sizes(paths, config),
+    ]
+
+
+def decoding(paths):
+    """Variants of decoding."""
+
+    def read(frames, dtype="float32"):
+        return lambda: [read_blocks(path, frames, dtype) for path in paths]
+
+    return [
+        ("decode (libsndfile)", "float32, blocks of 65536", read(1 << 16)),
+        ("", "float32, blocks of 4096", read(1 << 12)),
+        ("", "float32, the whole file", read(1 << 22)),
+        ("", "int16, blocks of 65536", read(1 << 16, "int16")),
+    ]
+
+
+def resampling(stereo, mono):
+    """Variants of the way from channels at their own rate to one at ours."""
+
+    def soxr_of(signals, quality):
+        return lambda: [soxr.resample(signal, rate, NEW_RATE, quality) for signal, rate in signals]
+
+    return [
         (
             "mean of channels",
             "sum of columns",
             lambda: [mixing.mean_of_channels(samples) for samples, _ in stereo],
         ),
         ("", "numpy.mean", lambda: [samples.mean(axis=1) for samples, _ in stereo]),
-        (
-            "resample",
-            "soxr HQ, mono",
-            lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in mono],
-        ),
-        (
-            "",
-            "soxr HQ, before the mean",
-            lambda: [soxr.resample(samples, rate, NEW_RATE, "HQ") for samples, rate in stereo],
-        ),
-        (
-            "",
-            "soxr MQ, mono",
-            lambda: [soxr.resample(samples, rate, NEW_RATE, "MQ") for samples, rate in mono],
-        ),
-        (
-            "",
-            "soxr LQ, mono",
-            lambda: [soxr.resample(samples, rate, NEW_RATE, "LQ") for samples, rate in mono],
-        ),
+        ("resample", "soxr HQ, mono", soxr_of(mono, "HQ")),
+        ("", "soxr HQ, before the mean", soxr_of(stereo, "HQ")),
+        ("", "soxr MQ, mono", soxr_of(mono, "MQ")),
+        ("", "soxr LQ, mono", soxr_of(mono, "LQ")),
         ("", "our own, by FFT", lambda: [resample_by_fft(samples, rate) for samples, rate in mono]),
-        (
-            "FFT of 64 frames, x 20",
-            "SciPy",
-            lambda: [rfft(window, axis=1) for window in windows for _ in range(20)],
-        ),
-        (
-            "",
-            "NumPy",
-            lambda: [np.fft.rfft(window, axis=1) for window in windows for _ in range(20)],
-        ),
-        (
-            "bands of 64 frames, x 20",
-            "sparse",
-            lambda: [sparse @ np.abs(spectrum).T for spectrum in spectra for _ in range(20)],
-        ),
-        (
-            "",
-            "dense",
-            lambda: [dense_bands(spectrum, parameters) for spectrum in spectra for _ in range(20)],
-        ),
-        (
-            "log-mel of the whole signal",
-            "blocks of 64 frames",
-            lambda: [melspec.log_mel(signal, **parameters) for signal in signals],
-        ),
-        (
-            "all but writing",
-            f"{frames} frames, {values} samples",
-            lambda: [log_mel_of_file(path, config) for path in paths],
-        ),
-        *(
-            (
-                "",
-                f"{f} frames, {v} samples",
-                lambda v=v, f=f: with_sizes(
-                    v, f, lambda: [log_mel_of_file(path, config) for path in paths]
-                ),
-            )
-            for v, f in [
-                (values, 16),
-                (values, 128),
-                (values, 512),
-                (values // 8, frames),
-                (values * 8, frames),
-            ]
-        ),
+    ]
+
+
+def analysing(windows, spectra, parameters):
+    """Variants of the Fourier transform and of the mel bands."""
+    shape = (parameters["n_mels"], parameters["fft_size"], parameters["samplerate"])
+    sparse = melspec.sparse_bands(*shape)
+
+    def twenty(function, blocks):
+        return lambda: [function(block) for block in blocks for _ in range(20)]
+
+    return [
+        ("FFT of 64 frames, x 20", "SciPy", twenty(partial(rfft, axis=1), windows)),
+        ("", "NumPy", twenty(partial(np.fft.rfft, axis=1), windows)),
+        ("bands of 64 frames, x 20", "sparse", twenty(lambda x: sparse @ np.abs(x).T, spectra)),
+        ("", "dense", twenty(lambda x: dense_bands(x, parameters), spectra)),
+    ]
+
+
+def block_sizes(paths, config):
+    """All but writing, with the sizes of blocks in use and with others."""
+    values = decoders.BLOCK_VALUES
+    frames = melspec.BLOCK_FRAMES
+    others = [
+        (16, values),
+        (128, values),
+        (512, values),
+        (frames, values // 8),
+        (frames, values * 8),
+    ]
+
+    def work():
+        return [log_mel_of_file(path, config) for path in paths]
+
+    return [
+        ("all but writing", f"{frames} frames, {values} samples", work),
+        *(("", f"{f} frames, {v} samples", partial(with_sizes, v, f, work)) for f, v in others),
     ]
 
 
@@ -211,7 +204,7 @@ def main(argv=None):
     )
     parser.add_argument(
         "--files",
-        type=int,
+        type=positive_int,
         default=15,
         metavar="N",
         help="so many files, evenly spread (default: 15)",

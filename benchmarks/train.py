@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import run_main, script_parser
+from sound_eval.cli import positive_int, positive_number, run_main, script_parser, seed_number
 from sound_eval.config import read_config
 from sound_eval.evaluation import scores
 from sound_eval.model import corpus as corpora
@@ -49,10 +49,16 @@ class Race:
     """
 
     def __init__(self, vectors, songs, seconds, every=1.0):
-        self.vectors, self.songs, self.seconds, self.every = vectors, songs, seconds, every
+        self.vectors = vectors
+        self.songs = songs
+        self.seconds = seconds
+        self.every = every
         self.start = time.monotonic()
-        self.paused = self.rows = self.first_rows = 0
-        self.reached = self.first = None
+        self.paused = 0.0
+        self.rows = 0
+        self.first_rows = 0
+        self.reached = None
+        self.first = None
         self.next_look = every
 
     def elapsed(self):
@@ -117,10 +123,8 @@ def one_pair_at_a_time():
             self.steps_per_epoch = config.TRAIN_STEPS_PER_SAVE // config.BATCH_SIZE
 
         def chunks(self, epoch):
-            random, shape = (
-                pairs.epoch_random(self.seed, epoch),
-                (training.CHUNK_STEPS, self.n_songs),
-            )
+            random = pairs.epoch_random(self.seed, epoch)
+            shape = (training.CHUNK_STEPS, self.n_songs)
             for _ in range(0, self.steps_per_epoch, training.CHUNK_STEPS):
                 songs, others = random.integers(len(self.corpus.names), size=(2, *shape))
                 a, b = (
@@ -254,28 +258,26 @@ def main(argv=None):
     )
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=positive_number,
         default=60,
         help="of training for each of our trainers (default: 60)",
     )
     parser.add_argument(
         "--doc2vec-epochs",
-        type=int,
+        type=positive_int,
         default=100,
         metavar="N",
         help="passes of Doc2Vec over the corpus (default: 100)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of weights, pairs and scores (default: 0)"
+        "--seed", type=seed_number, default=0, help="of weights, pairs and scores (default: 0)"
     )
     args = parser.parse_args(argv)
     config = read_config(args.config)
     names = corpora.list_songs(args.vectors_dir)
     table = read_joined(names, args.metadata)
-    songs, labels = (
-        column(table, args.song, args.metadata),
-        column(table, args.label, args.metadata),
-    )
+    songs = column(table, args.song, args.metadata)
+    labels = column(table, args.label, args.metadata)
 
     quiet_tensorflow()
     from sound_eval.model import training

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sound_eval.cli import run_main, script_parser
+from sound_eval.cli import positive_number, run_main, script_parser, seed_number
 from sound_eval.config import read_config
 from sound_eval.model.corpus import Corpus, input_size
 from sound_eval.terminal import quiet_tensorflow
@@ -100,10 +100,10 @@ def main(argv=None):
         "--config", type=Path, help="YAML file (default: configs/default_config.yaml)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=5, help="timed for each figure (default: 5)"
+        "--seconds", type=positive_number, default=5, help="timed for each figure (default: 5)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of inputs, weights and pairs (default: 0)"
+        "--seed", type=seed_number, default=0, help="of inputs, weights and pairs (default: 0)"
     )
     args = parser.parse_args(argv)
     quiet_tensorflow()

@@ -16,6 +16,11 @@ from pathlib import Path
 from sound_eval import interrupts
 from sound_eval.errors import InputError, one_line
 
+NO_TENSORFLOW = (
+    "TensorFlow is not installed; in the checkout: pip install -e '.[cpu]', "
+    "or '.[gpu]' for an NVIDIA GPU"
+)
+
 
 def script_parser(description, examples):
     """The parser of a script: its docstring above the options, its examples, as they are, below."""
@@ -41,6 +46,10 @@ def run_main(main):
         sys.exit(1)
     except (InputError, OSError) as error:
         sys.exit(f"error: {one_line(error)}")
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        sys.exit(f"error: {NO_TENSORFLOW}")
     except KeyboardInterrupt:
         interrupts.say_interrupted()
         sys.exit(interrupts.EXIT_INTERRUPTED)
@@ -54,26 +63,28 @@ def print_next(*command):
     """
     program, *arguments = map(str, command)
     if program == "python":
-        program, arguments = this_python(), [beside_this_script(arguments[0]), *arguments[1:]]
+        program = _this_python()
+        arguments[0] = _beside_this_script(arguments[0])
     print("next:", shlex.join([program, *arguments]), flush=True)
 
 
-def this_python():
+def _this_python():
     """What to type for the Python that runs: `python` where that leads to it, else its path."""
     found = shutil.which("python")
     if found and os.path.abspath(found) == os.path.abspath(sys.executable):
         return "python"
-    return shortest(sys.executable)
+    return _shortest(sys.executable)
 
 
-def beside_this_script(name):
+def _beside_this_script(name):
     """A script of the checkout, `name` from its root, as it can be typed in the current folder."""
-    return shortest(Path(__file__).resolve().parent.parent / name)
+    return _shortest(Path(__file__).resolve().parent.parent / name)
 
 
-def shortest(path):
+def _shortest(path):
     """A path relative to the current folder where it lies in there, else absolute."""
-    path, here = Path(os.path.abspath(path)), Path.cwd()
+    path = Path(os.path.abspath(path))
+    here = Path.cwd()
     # Everything lies in the root, and is found there from anywhere.
     is_inside = path.is_relative_to(here) and here != Path(here.anchor)
     return str(path.relative_to(here) if is_inside else path)

@@ -4,11 +4,12 @@ import argparse
 import io
 import json
 import os
+import re
 import time
 
 import pytest
 
-from sound_eval.cli import positive_int, positive_number, seed_number
+from sound_eval.cli import positive_int, positive_number, run_main, seed_number
 from sound_eval.model.monitor import Asked, Monitor
 from sound_eval.terminal import PROGRESS_FD, Progress
 
@@ -128,3 +129,21 @@ def test_a_count_is_at_least_one_and_a_length_above_zero():
 def test_scripts_refuse_such_a_seed(run_script, script):
     done = run_script(f"process_results/{script}", "--seed=-1", "a", "b", check=False)
     assert done.returncode == 2 and "argument --seed: '-1': expected a whole number" in done.stderr
+
+
+def without_tensorflow():
+    raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+
+def test_where_tensorflow_is_missing_one_line_says_what_to_install():
+    with pytest.raises(SystemExit) as end:
+        run_main(without_tensorflow)
+    assert re.fullmatch(r"error: TensorFlow is not installed; .*'\.\[cpu\]'.*", end.value.code)
+
+
+def test_another_missing_module_is_a_defect():
+    def main():
+        raise ModuleNotFoundError("No module named 'nothing'", name="nothing")
+
+    with pytest.raises(ModuleNotFoundError):
+        run_main(main)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from conftest import script_module
 from map_browser import data_of
 
 from sound_eval.config import read_config
@@ -500,15 +501,42 @@ def test_an_installation_that_brings_nothing_is_an_error(programs):
     assert done.returncode == 1 and "still missing" in done.stderr
 
 
+PIP_PRINTS = """\
+Obtaining file:///music/sound-eval
+  Installing build dependencies: started
+Collecting numpy>=1.26 (from sound-eval==0.1.0->-r requirements.txt (line 1))
+  Downloading numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.whl (16.9 MB)
+Processing /wheels/tensorflow_cpu-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl (from sound-eval==0.1.0)
+Building wheels for collected packages: sound-eval
+"""  # noqa: E501
+
+
+def test_the_installation_says_what_pip_has_done():
+    state = script_module("tools/install_packages.py").Installation()
+    for line in PIP_PRINTS.splitlines():
+        state.take(line)
+    assert state.text() == "packages: 2 found; numpy (16.9 MB)"
+    state.take("Installing collected packages: numpy, tensorflow-cpu, sound-eval")
+    assert state.text() == "packages: 0 of 2 installed; now numpy"
+
+
+def test_a_second_installation_of_the_same_list_is_no_news():
+    installer = script_module("tools/install_packages.py")
+    state = installer.Installation()
+    state.take("Installing collected packages: sound-eval")
+    assert installer.result(len(state.names), seconds=9) == "all packages are there"
+
+
 def test_make_hands_paths_to_the_demo_as_they_are(tmp_path):
-    for name in ("Makefile", "requirements.txt"):
+    lists = ("requirements.txt", "pyproject.toml")
+    for name in ("Makefile", *lists):
         shutil.copy(REPO / name, tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     write_program(
         tmp_path / ".venv" / "bin" / "python", 'for argument in "$@"; do echo "<$argument>"; done'
     )
     (tmp_path / ".venv" / "installed").touch()
-    later = (tmp_path / "requirements.txt").stat().st_mtime + 10
+    later = max((tmp_path / name).stat().st_mtime for name in lists) + 10
     os.utime(tmp_path / ".venv" / "installed", (later, later))
     command = ["make", "demo", "MUSIC=/my music/it's ü", "LABELS=a b.csv"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)

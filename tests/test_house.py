@@ -4,10 +4,15 @@ imports, help texts, what README and configs promise.
 
 import ast
 import importlib.metadata
+import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,11 @@ import yaml
 
 from sound_eval.cli import print_next
 from sound_eval.config import FIELDS, LEGACY_KEYS, read_config
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "sound_eval"
@@ -38,6 +48,8 @@ SCRIPTS = sorted(
     if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 )
 USER_SCRIPTS = [name for name in SCRIPTS if not name.startswith("benchmarks")]
+INSTALLER = "tools/install_packages.py"  # works before there is anything but Python
+OPTIONS_IN_THE_PACKAGE = {PACKAGE / "evaluation" / "report.py"}  # to go into the scripts
 CONTRACT = {
     "spectrify_all.py",
     "spectrogram_doc2vec.py",
@@ -49,9 +61,32 @@ CONTRACT = {
 README = (REPO / "README.md").read_text(encoding="utf-8")
 
 
+@cache
+def tree_of(path):
+    """The syntax tree of a file of the checkout."""
+    return ast.parse((REPO / path).read_text(encoding="utf-8"))
+
+
+def calls(path, name):
+    """The calls in a file of a function or method of this name."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
+            yield node
+
+
+def keywords_of(call):
+    """Name -> source of the keyword arguments of a call."""
+    return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+
+
+@cache
 def imports(path):
     """(dotted name, names taken from it) for every import in a file, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    return list(walk_imports(path))
+
+
+def walk_imports(path):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -144,27 +179,18 @@ def normal(distribution):
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def required(*files):
-    """Distributions that requirements files name, normalised."""
-    lines = [
-        line
-        for file in files
-        for line in (REPO / file).read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
-    return {normal(re.match(r"[\w-]+", line)[0]) for line in lines}
+def packages_of_project(*extras):
+    """The distributions that pyproject.toml names, for itself and under the extras; normalised."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][name] for name in extras)]
+    return {normal(re.match(r"[\w-]+", line)[0]) for lines in lists for line in lines}
 
 
-def test_requirements_name_every_package_that_is_imported():
+def test_the_project_names_every_package_that_is_imported():
     distributions = importlib.metadata.packages_distributions()
-    wanted = third_party(
-        [
-            *(path for path in SOURCES if path.parent.name != "benchmarks"),
-            *(REPO / "tests").rglob("*.py"),
-        ]
-    )
+    wanted = third_party([*SOURCES, *(REPO / "tests").rglob("*.py")])
     assert {"numpy", "yaml", "pytest"} <= wanted
-    named = required("requirements.txt", "requirements-dev.txt")
+    named = packages_of_project("cpu", "parquet", "search", "dask", "dev")
     assert not {
         root
         for root in wanted
@@ -172,20 +198,47 @@ def test_requirements_name_every_package_that_is_imported():
     }
 
 
+@pytest.mark.parametrize("path", sorted(REPO.glob("requirements*.txt")), ids=lambda path: path.name)
+def test_lists_of_requirements_only_refer_to_the_project(path):
+    extras = re.fullmatch(r"-e \.\[([\w,]+)\]\n", path.read_text())[1].split(",")
+    assert packages_of_project(*extras) > packages_of_project()
+
+
+def test_the_package_is_found_where_it_is_linked(tmp_path):
+    """`pip install -e .` gives every room from any folder; its packages are those of the tests."""
+    copy = tmp_path / "a checkout"
+    skipped = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(PACKAGE, copy / "sound_eval", ignore=skipped)
+    shutil.copy(REPO / "pyproject.toml", copy)
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    options = ["--no-deps", "--no-build-isolation", "--quiet", "--prefix", tmp_path / "venv"]
+    command = [sys.executable, "-m", "pip", "install", *options, "-e", copy]
+    subprocess.run(list(map(str, command)), check=True, timeout=120)
+    rooms = ["sound_eval.cli", "sound_eval.files.trees", "sound_eval.log_mel.spectrify"]
+    code = f"import {', '.join(rooms)} as last; print(last.__file__)"
+    environment = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib")}
+    done = subprocess.run(
+        [python, "-c", code], cwd="/", env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == copy / "sound_eval" / "log_mel" / "spectrify.py"
+
+
 def test_arrays_are_read_without_pickle():
-    calls = [
-        (path.name, node.lineno, keyword)
+    readers = {
+        (path.name, call.lineno): keywords_of(call)
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "numpy.load")
-        for keyword in [{keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}]
-    ]
-    assert calls
-    assert not [
-        call
-        for call in calls
-        if call[2].get("allow_pickle") != "False" and "mmap_mode" not in call[2]
-    ]  # a map cannot be unpickled
+        for call in calls(path, "load")
+        if ast.unparse(call.func) in ("np.load", "numpy.load")
+    }
+    assert readers
+    # a memory map cannot be unpickled
+    assert not {
+        place
+        for place, keywords in readers.items()
+        if keywords.get("allow_pickle") != "False" and "mmap_mode" not in keywords
+    }
 
 
 # ---- scripts ----
@@ -255,19 +308,52 @@ def test_a_missing_folder_is_one_line_and_no_traceback(name, help_text, run_scri
 
 @pytest.mark.parametrize("path", SCRIPTS)
 def test_scripts_take_ctrl_c_over_before_anything_else(path):
-    first = next(
-        node
-        for node in ast.parse((REPO / path).read_text(encoding="utf-8")).body
-        if not isinstance(node, ast.Expr)
-    )
+    first = next(node for node in tree_of(path).body if not isinstance(node, ast.Expr))
     assert ast.unparse(first) == (
         "import _repo_root" if "/" in path else "import sound_eval.interrupts"
     )
 
 
+@pytest.mark.parametrize("path", SCRIPTS)
+def test_a_script_has_a_main_that_takes_its_arguments(path):
+    """So that a test calls it in its own process; `run_main` makes errors one line."""
+    tree = tree_of(path)
+    (main,) = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"
+    ]
+    assert ast.unparse(main.args) == "argv=None"
+    assert list(calls(path, "script_parser"))
+    assert path == INSTALLER or ast.unparse(tree.body[-1].body[0]) == "run_main(main)"
+
+
+def test_options_are_defined_in_scripts_alone():
+    parsers = {path for path in SOURCES if list(calls(path, "ArgumentParser"))}
+    in_package = {
+        path
+        for path in PACKAGE.rglob("*.py")
+        if "argparse" in {name for name, _ in imports(path)} or list(calls(path, "add_argument"))
+    }
+    assert parsers == {PACKAGE / "cli.py"} == in_package - OPTIONS_IN_THE_PACKAGE
+
+
+def test_every_seed_is_one_that_generators_take():
+    types = {
+        path.name: keywords_of(call)["type"]
+        for path in SOURCES
+        for call in calls(path, "add_argument")
+        if ast.unparse(call.args[0]) == "'--seed'"
+    }
+    assert len(types) > 7
+    assert set(types.values()) == {"seed_number"}
+
+
+def test_all_find_the_package_in_one_way():
+    assert len({(REPO / folder / "_repo_root.py").read_text() for folder in FOLDERS[1:]}) == 1
+
+
 @pytest.mark.parametrize("folder", FOLDERS[1:])
 def test_repo_root_does_so_too(folder):
-    body = ast.parse((REPO / folder / "_repo_root.py").read_text(encoding="utf-8")).body
+    body = tree_of(Path(folder, "_repo_root.py")).body
     assert list(map(ast.unparse, body[-1:])) == ["import sound_eval.interrupts"]
     light = {"os", "sys", "_signal", "atexit", "sound_eval.interrupts"}
     files = (REPO / folder / "_repo_root.py", REPO / "sound_eval" / "interrupts.py")

@@ -26,6 +26,7 @@ PIP = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--p
 FOUND = re.compile(r"(?:Collecting|Processing) (?:\S*/)?([\w.]+(?:-[A-Za-z][\w.]*)*)")
 FETCHED = re.compile(r" +(?:Downloading|Using cached) (?:\S*/)?([^-\s/]+)-\S* (\(.*\))")
 INSTALLING = "Installing collected packages: "
+PROJECT = "sound-eval"  # always linked anew, and no package that is fetched
 ERROR = "ERROR: "
 
 
@@ -33,8 +34,10 @@ class Line:
     """What is going on: one moving line on a terminal, lines now and then on a pipe."""
 
     def __init__(self, stream):
-        self.stream, self.live = stream, stream.isatty()
-        self.start = self.last = time.monotonic()
+        self.stream = stream
+        self.live = stream.isatty()
+        self.start = time.monotonic()
+        self.last = self.start
 
     def show(self, text):
         """Show `text` and the seconds so far in place of what stood there."""
@@ -58,7 +61,10 @@ class Installation:
     """What pip has done so far, from what it prints and from what lies on the disk."""
 
     def __init__(self):
-        self.lines, self.found, self.fetched, self.names = [], set(), "", []
+        self.lines = []
+        self.found = set()
+        self.fetched = ""
+        self.names = []
         self.before = installed()
 
     def take(self, line):
@@ -69,7 +75,8 @@ class Installation:
         elif match := FETCHED.match(line):
             self.fetched = f"; {match[1]} {match[2]}"
         elif line.startswith(INSTALLING):
-            self.names = line.removeprefix(INSTALLING).split(", ")
+            names = line.removeprefix(INSTALLING).split(", ")
+            self.names = [name for name in names if name != PROJECT]
 
     def text(self):
         """The state in words."""
@@ -126,23 +133,30 @@ def main(argv=None):
     if not Path(args.list).is_file():
         print(f"error: {args.list}: no such file", file=sys.stderr)
         return 1
-    log, line = Path(sys.prefix) / f"install_{Path(args.list).stem}.log", Line(sys.stdout)
+    log = Path(sys.prefix) / f"install_{Path(args.list).stem}.log"
+    line = Line(sys.stdout)
     status, state = install(args.list, log, line)
     if status:
         line.end()
-        for error in [text for text in state.lines if text.startswith(ERROR)] or state.lines[
-            -LAST_LINES:
-        ]:
-            print(error, file=sys.stderr)
+        print("\n".join(errors(state.lines)), file=sys.stderr)
         told = f"pip stopped with exit status {status}; all that it printed is in {log}"
         print(f"error: {args.list}: {told}", file=sys.stderr)
         return 1
-    line.end(
-        f"{len(state.names)} packages installed in {time.monotonic() - line.start:.0f} s"
-        if state.names
-        else "all packages are there"
-    )
+    line.end(result(len(state.names), time.monotonic() - line.start))
     return 0
+
+
+def errors(lines):
+    """The error lines of pip, or where it has none the last that it printed."""
+    told = [line for line in lines if line.startswith(ERROR)]
+    return told or lines[-LAST_LINES:]
+
+
+def result(n_packages, seconds):
+    """What has been done, in words."""
+    if not n_packages:
+        return "all packages are there"
+    return f"{n_packages} packages installed in {seconds:.0f} s"
 
 
 if __name__ == "__main__":
