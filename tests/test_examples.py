@@ -24,7 +24,7 @@ SCRIPTS = sorted(
     str(path.relative_to(REPO))
     for folder in FOLDERS
     for path in (REPO / folder).glob("*.py")
-    if "epilog=" in path.read_text(encoding="utf-8")
+    if "script_parser(" in path.read_text(encoding="utf-8")
 )
 SETS_UP = "tools/install_packages.py"  # changes the environment that the tests run in
 IN_ORDER = (
