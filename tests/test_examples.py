@@ -1,4 +1,5 @@
-"""The commands that --help and README show, and those that come next, typed as they stand.
+"""The commands that --help, README and docs show, and those that come next, typed as they
+stand.
 
 Under a heading `example, on your own files:` a help text may show what the other
 examples do not make; all else is run, in a copy of the checkout.
@@ -23,7 +24,7 @@ SCRIPTS = sorted(
     str(path.relative_to(REPO))
     for folder in FOLDERS
     for path in (REPO / folder).glob("*.py")
-    if "epilog=" in path.read_text(encoding="utf-8")
+    if "script_parser(" in path.read_text(encoding="utf-8")
 )
 SETS_UP = "tools/install_packages.py"  # changes the environment that the tests run in
 IN_ORDER = (
@@ -48,11 +49,7 @@ PLACEHOLDERS = {
     "MAP_DIR": "example_map",
     "vector_at_X": "vector_at_$(cat example_outs/epoc_num.txt)",
 }
-SEARCHES_AND_WALK = (
-    r"## The walk, stage by stage\n.*?(?=## The example music)",
-    r"## Evaluation\n.*?(?=### FMA)",
-    r"## Search .*?(?=\n- )",
-)
+MAKES_EXAMPLES = re.compile(r"source |SEARCH=|.*example_")  # lines of README and docs to type
 
 
 class Checkout:
@@ -170,17 +167,32 @@ def test_examples_of_help_work(script, type_examples, help_of):
     assert printed or "on your own files:" in help_of(script)
 
 
-@pytest.mark.parametrize("section", SEARCHES_AND_WALK)
-def test_commands_of_readme_work(section, checkout, type_examples):
-    type_examples("process_results/vecwise_regress.py")
-    text = re.search(section, (REPO / "README.md").read_text(encoding="utf-8"), re.S)[0]
-    typed = [
-        line.strip()
-        for line in re.findall(r"^    (.*)$", text, re.M)
-        if line.strip() and "~" not in line
+def commands_on_examples(document):
+    """Indented lines that work on the example music, without what stands behind them."""
+    lines = re.findall(r"^    (\S.*)$", document.read_text(encoding="utf-8"), re.M)
+    return [
+        re.sub(r"\s+# .*", "", line)
+        for line in lines
+        if MAKES_EXAMPLES.match(line) and "~" not in line and not line.startswith("tensorboard")
     ]
-    assert len(typed) >= 4
-    for line in typed:
+
+
+DOCUMENTS = {
+    path.stem: commands
+    for path in (REPO / "README.md", *sorted((REPO / "docs").glob("*.md")))
+    if (commands := commands_on_examples(path))
+}
+
+
+def test_documents_show_commands():
+    assert {*DOCUMENTS} >= {"README", "preprocessing", "training", "map", "evaluation", "search"}
+    assert sum(map(len, DOCUMENTS.values())) > 20
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_of_documents_work(document, checkout, type_examples):
+    type_examples("process_results/vecwise_regress.py")
+    for line in DOCUMENTS[document]:
         if re.match(r"[A-Z]+=", line):
             checkout.settings.append(line)
         else:

@@ -1,5 +1,5 @@
 """The house rules that can be read off the files:
-imports, help texts, what README and configs promise.
+imports, help texts, what the documents and configs promise.
 """
 
 import ast
@@ -58,7 +58,13 @@ CONTRACT = {
     "process_results/logistic_regress.py",
     "process_results/sphere_kmeans.py",
 }
-README = (REPO / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted(
+    str(path.relative_to(REPO)) for path in (*REPO.glob("*.md"), *(REPO / "docs").glob("*.md"))
+)
+USER_DOCUMENTS = [name for name in DOCUMENTS if name not in ("CONTRIBUTING.md", "CHANGELOG.md")]
+TEXTS = {name: (REPO / name).read_text(encoding="utf-8") for name in DOCUMENTS}
+MOST_LINES_OF_README = 150
+MOST_COLUMNS = 100
 
 
 @cache
@@ -122,6 +128,14 @@ def order_of_modules():
 
 def test_contributing_lists_every_module_once():
     assert sorted(order_of_modules()) == MODULES
+
+
+def test_contributing_names_only_modules_that_exist():
+    rooms = {module.partition("/")[0] for module in MODULES if "/" in module}
+    named = re.findall(r"`(\w+)/(\w+)`", TEXTS["CONTRIBUTING.md"])
+    modules = {f"{room}/{module}" for room, module in named if room in rooms}
+    assert len(modules) > 2
+    assert modules <= {*MODULES}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -282,14 +296,17 @@ def test_help_has_an_example_and_loads_no_tensorflow(name, help_text):
     assert "tensorflow" not in loaded.split()
 
 
+def options_in(text):
+    """Long options that a text names."""
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", text))
+
+
 @pytest.mark.parametrize("name", USER_SCRIPTS)
-def test_readme_names_every_option(name, help_text):
-    options = set(
-        re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", help_text(name)[0].split("example", 1)[0])
-    ) - {"--help"}
-    assert not {
-        option for option in options if not re.search(rf"{re.escape(option)}(?![\w-])", README)
-    }
+def test_documents_name_every_option(name, help_text):
+    options = options_in(re.split(r"^examples?\b.*:$", help_text(name)[0], flags=re.M)[0])
+    documented = {option for page in USER_DOCUMENTS for option in options_in(TEXTS[page])}
+    assert "--help" in options
+    assert options - documented <= {"--help"}
 
 
 @pytest.mark.parametrize(
@@ -376,44 +393,72 @@ def test_next_commands_can_be_typed_where_one_is(capsys, monkeypatch, tmp_path):
     ]
 
 
-# ---- README, configs, pictures, page ----
+# ---- README, docs, configs, pictures, page ----
+
+
+def without_code(markdown):
+    """A document without its fenced and its indented lines."""
+    unfenced = re.sub(r"^```.*?^```$", "", markdown, flags=re.M | re.S)
+    return re.sub(r"^    .*$", "", unfenced, flags=re.M)
 
 
 def local_links(markdown):
-    """Targets of links and images that lie in the checkout, without anchors."""
+    """(path, anchor) of links and images that lie in the checkout; each may be empty."""
     targets = re.findall(
         r"\]\(([^)\s]+)\)|<img[^>]*?src=\"([^\"]+)\"|<source[^>]*?srcset=\"([^\"]+)\"", markdown
     )
     flat = [next(filter(None, groups)) for groups in targets]
-    return [
-        target.split("#")[0]
-        for target in flat
-        if "://" not in target and not target.startswith("#")
-    ]
+    return [tuple(target.partition("#")[::2]) for target in flat if "://" not in target]
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def anchors(markdown):
+    """The anchors that GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.*)$", markdown, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_local_links_lead_somewhere(document):
-    text = (REPO / document).read_text(encoding="utf-8")
-    missing = [target for target in local_links(text) if not (REPO / target).exists()]
-    assert not missing
-    assert document != "README.md" or local_links(text)
+    for path, anchor in local_links(TEXTS[document]):
+        target = (REPO / document).parent / path if path else REPO / document
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), (path, anchor)
 
 
-def test_readme_names_only_scripts_and_configs_that_exist():
-    named = re.findall(r"python ((?:[\w]+/)?\w+\.py)", README) + re.findall(
-        r"configs/\w+\.yaml", README
+def test_readme_leads_to_every_page():
+    pages = {name for name in DOCUMENTS if name != "README.md"}
+    assert len(pages) > 8
+    assert pages <= {path for path, _ in local_links(TEXTS["README.md"])}
+
+
+def test_readme_is_a_front_page():
+    assert len(TEXTS["README.md"].splitlines()) < MOST_LINES_OF_README
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_prose_has_lines_a_person_can_read(document):
+    lines = without_code(TEXTS[document]).splitlines()
+    prose = [line for line in lines if not re.match(r"\s*(\||!\[|<img|<source)", line)]
+    assert len(prose) > 10
+    assert not [line for line in prose if len(line) > MOST_COLUMNS]
+
+
+def test_documents_name_only_scripts_and_configs_that_exist():
+    everything = "\n".join(TEXTS.values())
+    named = re.findall(r"python ((?:[\w]+/)?\w+\.py)", everything) + re.findall(
+        r"configs/\w+\.yaml", everything
     )
     assert len(named) > 6
     assert not [name for name in named if not (REPO / name).exists()]
 
 
-def test_readme_leaves_no_empty_section():
-    parts = re.split(r"^(#+) (.*)$", README, flags=re.M)[1:]
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_documents_leave_no_empty_section(document):
+    parts = re.split(r"^(#+) (.*)$", TEXTS[document], flags=re.M)[1:]
     # (level, heading, text)
     sections = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
     following = [level for level, _, _ in sections[1:]] + [""]
-    assert len(sections) > 8
+    assert len(sections) > 1
     assert not [
         heading
         for (level, heading, text), after in zip(sections, following, strict=True)
@@ -421,16 +466,9 @@ def test_readme_leaves_no_empty_section():
     ]
 
 
-def test_targets_of_make_in_readme_exist():
-    targets = set(re.findall(r"make ([a-z]+)", README)) & {
-        "demo",
-        "test",
-        "setup",
-        "lint",
-        "bench",
-        "pictures",
-        "clean",
-    }
+def test_targets_of_make_in_documents_exist():
+    named = set(re.findall(r"make ([a-z]+)", "\n".join(TEXTS.values())))
+    targets = named & {"demo", "test", "setup", "lint", "bench", "pictures", "clean"}
     assert targets >= {"demo", "test"}
     makefile = (REPO / "Makefile").read_text()
     assert not [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)]
