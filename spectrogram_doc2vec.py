@@ -5,25 +5,24 @@ The run folder holds everything to go on from.
 
 import sound_eval.interrupts  # first: Ctrl-C while the rest loads is one line
 
-import os
 import signal
 import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
-
 from sound_eval.cli import print_next, run_main, script_parser, seed_number
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.errors import InputError
 from sound_eval.files.trees import is_inside
+from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.network_inputs import INPUT_KEYS, list_songs
 from sound_eval.log_mel.tree_state import STATE_NAME
-from sound_eval.model import corpus as corpora
-from sound_eval.model import devices, inference
+from sound_eval.model import devices, inference, song_vectors
 from sound_eval.model.monitor import Asked, Monitor
 from sound_eval.model.run_folder import OWN_FOLDERS, RunFolder, RunWriter
-from sound_eval.terminal import Progress, quiet_tensorflow, warn
+from sound_eval.model.state import read_state
+from sound_eval.terminal import quiet_tensorflow, warn
 
 EXAMPLE = """example:
   python spectrogram_doc2vec.py example_vectors/ example_outs/ --config=configs/small_train.yaml
@@ -32,7 +31,7 @@ Stop with Ctrl-C at any time: the epoch under way is saved. The same command goe
 Without --epochs, --max-minutes or --patience the training runs until it is stopped."""
 
 # Config keys that a run cannot change: what the networks see, and their shape.
-FIXED_KEYS = (*corpora.INPUT_KEYS, "HIDDEN_SIZE", "OUTPUT_VECTOR_SIZE")
+FIXED_KEYS = (*INPUT_KEYS, "HIDDEN_SIZE", "OUTPUT_VECTOR_SIZE")
 NAMED_IN_ERROR = 5  # missing songs that an error names
 
 
@@ -184,37 +183,28 @@ def settled_state(run, corpus, config, n_new, seed):
 
     if not run.exists():
         return training.new_state(config, corpus, seed)
-    state = corpora.read_state(run.snapshot())
+    state = read_state(run.snapshot())
     return (
         training.with_new_songs(state, inferred(state, corpus, config, n_new)) if n_new else state
     )
 
 
 def inferred(state, corpus, config, n_new):
-    """Song vectors (n_new, dim_out) of the last `n_new` songs, which are read a block at a time."""
+    """Song terms (n_new, dim_out) of the last `n_new` songs."""
     print(f"{n_new} new songs: their vectors are inferred and then trained on")
-    networks, at_once, vectors = (
-        inference.networks_from(state),
-        inference.SONGS_AT_ONCE * os.cpu_count(),
-        [],
-    )  # a group for each thread
     rows = range(len(corpus.names))[-n_new:]
-    with Progress(n_new, "song", "inferring song vectors") as progress:
-        for first in range(0, n_new, at_once):
-            songs = [corpus.song(row) for row in rows[first : first + at_once]]
-            vectors.append(inference.song_vectors(networks, songs, config))
-            progress.update(len(songs))
-    return np.concatenate(vectors)
+    return inference.infer_song_terms(inference.networks_from(state), rows, corpus.song, config)
 
 
 def save(run, corpus, state, epoch, cost):
     """Write the run folder after `epoch`;
-    what is published is the document vector: song vector + mean word vector.
+    what is published are the song vectors.
     """
     networks = inference.networks_from(state)
     references = inference.draw_references(networks, corpus)
-    words = inference.corpus_words(networks, corpus)
-    run.save(epoch, state["songs/average"] + words, state | {"references": references}, cost)
+    words = song_vectors.mean_words_of_corpus(networks, corpus)
+    vectors = song_vectors.song_vectors(state["songs/average"], words)
+    run.save(epoch, vectors, state | {"references": references}, cost)
 
 
 def shower(trainer, monitor, board):
@@ -293,9 +283,7 @@ def begin(args, run, workers, present, config):
 
         board.check(run.path / "tensorboard")
     corpus = workers.in_turn(
-        lambda: corpora.open_corpus(
-            args.vectors_dir, names, config, run.cache_path, is_own=run.exists()
-        )
+        lambda: open_corpus(args.vectors_dir, names, config, run.cache_path, is_own=run.exists())
     )
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
 
@@ -323,7 +311,7 @@ def main(argv=None):
     # like Ctrl-C it ends at once while there is nothing to save
     signal.signal(signal.SIGTERM, sound_eval.interrupts.on_signal)
     check_places(args.run_dir, args.vectors_dir)
-    present = corpora.list_songs(args.vectors_dir)
+    present = list_songs(args.vectors_dir)
     run = RunFolder(args.run_dir)
     config = settled_config(args, run)
     quiet_tensorflow()

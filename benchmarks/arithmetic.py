@@ -23,7 +23,8 @@ from sound_eval import programs
 from sound_eval.cli import positive_int, run_main, script_parser, seed_number
 from sound_eval.errors import InputError
 from sound_eval.search.vectors import unit_vectors
-from sound_eval.songs.library import Library, document_vectors
+from sound_eval.songs.audio_query import vectors_of_audio
+from sound_eval.songs.library import Library
 from sound_eval.terminal import Progress
 
 EXAMPLE = """example:
@@ -76,7 +77,7 @@ def mix_vectors(library, pairs, graph, what):
                 library.audio_dir / library.names[second],
                 graph,
             )
-            vectors.append(document_vectors(library.run, [path])[0])
+            vectors.append(vectors_of_audio(library.run, [path])[0])
             progress.update(1)
     return unit_vectors(np.stack(vectors))
 

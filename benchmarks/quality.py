@@ -28,9 +28,10 @@ from sound_eval.evaluation.pooling import pool_tree
 from sound_eval.evaluation.scores import five_scores
 from sound_eval.files.outputs import check_outputs, write_outputs
 from sound_eval.files.trees import load_array, save_array
-from sound_eval.model import corpus as corpora
+from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.model.run_folder import RunFolder
-from sound_eval.model.untrained import untrained_vectors
+from sound_eval.model.song_vectors import untrained_vectors
 from sound_eval.songs.labelled import LabelledSongs
 from sound_eval.songs.labels import read_joined
 
@@ -63,7 +64,7 @@ class Setup:
     @cached_property
     def corpus(self):
         """The songs as inputs of our model."""
-        return corpora.open_corpus(
+        return open_corpus(
             self.args.vectors_dir, self.songs.names, self.config, self.args.out / "cache"
         )
 
@@ -266,7 +267,7 @@ def main(argv=None):
     args = parse_arguments(argv)
     outputs = [args.out / f"quality.{suffix}" for suffix in ("md", "json", "png")]
     check_outputs(dict.fromkeys(outputs, KIND), [args.metadata])
-    names = corpora.list_songs(args.vectors_dir)
+    names = list_songs(args.vectors_dir)
     results = evaluate(
         Setup(args, LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata)))
     )

@@ -27,8 +27,9 @@ import numpy as np
 from sound_eval.cli import positive_int, positive_number, run_main, script_parser, seed_number
 from sound_eval.config import read_config
 from sound_eval.evaluation import scores
-from sound_eval.model import corpus as corpora
-from sound_eval.model import inference
+from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.network_inputs import list_songs, overlap
+from sound_eval.model import inference, song_vectors
 from sound_eval.search.vectors import unit_vectors
 from sound_eval.songs.labels import column, read_joined
 from sound_eval.terminal import quiet_tensorflow
@@ -86,23 +87,24 @@ class Race:
         return (self.rows - self.first_rows) / (self.elapsed() - self.first)
 
 
-def document_vectors(trainer):
+def vectors_so_far(trainer):
     """What a save of the trainer would publish."""
     networks = inference.networks_from(trainer.state)
-    return trainer.state["songs/average"] + inference.corpus_words(networks, trainer.corpus)
+    words = song_vectors.mean_words_of_corpus(networks, trainer.corpus)
+    return song_vectors.song_vectors(trainer.state["songs/average"], words)
 
 
 def train(kind, corpus, config, songs, args):
     """A finished Race of a Trainer class, with its vectors."""
     from sound_eval.model import training
 
-    race = Race(lambda: document_vectors(trainer), songs, args.seconds)
+    race = Race(lambda: vectors_so_far(trainer), songs, args.seconds)
     trainer = kind(corpus, config, training.new_state(config, corpus, args.seed), args.seed)
     epoch = 0
     while not race.over():
         epoch += 1
         trainer.run_epoch(epoch, race.over, lambda rows, cost: race.advance(rows))
-    return race, document_vectors(trainer)
+    return race, vectors_so_far(trainer)
 
 
 def one_pair_at_a_time():
@@ -174,7 +176,7 @@ def draw_local(random, corpus, config, songs, a):
     high = np.minimum(a + config.WINDOW_SIZE, corpus.starts[songs] + corpus.lengths[songs] - 1)
     b = random.integers(low, high + 1)
     for _ in range(REDRAWS):
-        near = np.abs(a - b) < corpora.overlap(config)
+        near = np.abs(a - b) < overlap(config)
         if not near.any():
             break
         b[near] = random.integers(low[near], high[near] + 1)
@@ -274,7 +276,7 @@ def main(argv=None):
     )
     args = parser.parse_args(argv)
     config = read_config(args.config)
-    names = corpora.list_songs(args.vectors_dir)
+    names = list_songs(args.vectors_dir)
     table = read_joined(names, args.metadata)
     songs = column(table, args.song, args.metadata)
     labels = column(table, args.label, args.metadata)
@@ -283,7 +285,7 @@ def main(argv=None):
     from sound_eval.model import training
 
     with tempfile.TemporaryDirectory() as cache:
-        corpus = corpora.open_corpus(args.vectors_dir, names, config, cache)
+        corpus = open_corpus(args.vectors_dir, names, config, cache)
         systems = {
             "ours": lambda: train(training.Trainer, corpus, config, songs, args),
             "one pair at a time": lambda: train(one_pair_at_a_time(), corpus, config, songs, args),

@@ -17,7 +17,8 @@ import numpy as np
 
 from sound_eval.cli import positive_number, run_main, script_parser, seed_number
 from sound_eval.config import read_config
-from sound_eval.model.corpus import Corpus, input_size
+from sound_eval.inputs.corpus import Corpus
+from sound_eval.inputs.network_inputs import input_size
 from sound_eval.terminal import quiet_tensorflow
 
 EXAMPLE = """example:
@@ -32,7 +33,7 @@ WARM_UP_CHUNKS = 2  # the first compiles
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs in memory, as `corpus.InputFile` gives them."""
+    """Inputs in memory, as `input_file.InputFile` gives them."""
 
     array: np.ndarray
     shape = property(lambda self: self.array.shape)

@@ -62,7 +62,7 @@ def random_weights(args, names):
     """The vectors that the run's model gives before training, where the vectors lie in
     a run folder with its weights.
     """
-    from sound_eval.model.corpus import read_weights
+    from sound_eval.model.state import read_weights
 
     folder = RunFolder(args.vectors.parent)
     if not folder.exists():
@@ -71,7 +71,7 @@ def random_weights(args, names):
     weights = read_weights(run)
     if not {"mean", "deviation"} <= weights.keys():
         return {}
-    from sound_eval.model.untrained import inputs_of, untrained_vectors
+    from sound_eval.model.song_vectors import inputs_of, untrained_vectors
 
     inputs = inputs_of(args.vectors_dir, names, run.config)
     return {

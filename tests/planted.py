@@ -2,9 +2,14 @@
 tests of corpus, training and inference.
 """
 
+import dataclasses
+
 import numpy as np
 
 from sound_eval.config import from_mapping, save_config
+from sound_eval.model.inference import Networks
+
+DIM, OUT = 12, 8  # values of an input and of a vector, by the small configuration
 
 SMALL = {
     "NUM_MEL_BINS": 12,
@@ -54,3 +59,19 @@ def write_config(path, **changes):
     """The small configuration as a YAML file; returns its path."""
     save_config(path, small_config(**changes))
     return path
+
+
+def random_networks():
+    """Networks with random weights and references, for the small configuration."""
+    random = np.random.default_rng(0)
+
+    def net():
+        return {
+            "hidden_kernel": random.standard_normal((DIM, 16)).astype(np.float32) / 3,
+            "hidden_bias": random.standard_normal(16).astype(np.float32) / 3,
+            "output_kernel": random.standard_normal((16, OUT)).astype(np.float32) / 3,
+            "output_bias": random.standard_normal(OUT).astype(np.float32) / 3,
+        }
+
+    plain = Networks(net(), net(), np.full(DIM, -4, np.float32), np.full(DIM, 2, np.float32))
+    return dataclasses.replace(plain, references=plain.contexts(random.normal(-4, 2, (40, DIM))))

@@ -1,18 +1,16 @@
-"""Vectors from frozen networks: word vectors of inputs, and document vectors of songs,
-those that training never saw included.
+"""The frozen networks of a run, and song terms for songs that training never saw.
 
-The document vector of a song is its *song vector* plus its *mean word vector*, the mean
-of net_1(A) over the song: the mean, over the song, of what the model holds against
-net_2(B). The song vector of a new song is the training step for a new document with
-frozen networks:
+The song term of a new song is the training step for a new document with frozen
+networks:
 
-    minimise over s:  HIDE_WORDS * cost of the song's own pairs with the song vector alone  +  SONG_L2 * |s|^2
+    minimise over s:  HIDE_WORDS * cost of the song's own pairs with the song term alone
+                      + SONG_L2 * |s|^2
 
 a regularised logistic regression whose inputs are the context vectors net_2(B),
 strictly convex in s, so it has one answer. It is found by Newton's method with
 backtracking, many songs at once, without random numbers: the same song gets the same
 vector on every call. No global pair is taken for kin here, as it may be in training
-(`model.global_cost`), for then there could be several answers.
+(`network.global_cost`), for then there could be several answers.
 
 Conventions
 -----------
@@ -32,27 +30,25 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from sound_eval.errors import InputError
-from sound_eval.model.corpus import overlap
+from sound_eval.inputs.network_inputs import overlap
 from sound_eval.model.pairs import least_distance
 from sound_eval.terminal import Progress
 
 LAYERS = ("hidden_kernel", "hidden_bias", "output_kernel", "output_bias")
-KINDS = (
-    "sum",
-    "mean-words",
-    "song-only",
-)  # of vectors per song: the document vector, or one of its two parts alone
 N_REFERENCES = 256  # context vectors that stand for the whole corpus
+# fractions that many multiples of it leave lie evenly, however many they are (Weyl)
+GOLDEN_RATIO = 0.6180339887
+BLOCK_INPUTS = 16384  # inputs that go through a network at once
 MOST_INPUTS = 256  # inputs of a song that a solution looks at
-MOST_MEAN_INPUTS = 1024  # inputs that a mean word vector is taken over, evenly spaced
-MOST_INPUTS_OF_ALL = 1 << 24  # inputs that the mean word vectors of a whole corpus are taken over
-LEAST_MEAN_INPUTS = 16  # of each song, however many there are
-SONGS_AT_ONCE = 64
-BLOCK_INPUTS = 16384  # inputs encoded at once
+SONGS_AT_ONCE = 64  # solved together, by one thread
 NEWTON_STEPS = 30  # convergence takes about five; the bound is for the pathological
 TOLERANCE = 1e-4  # largest gradient component at which a song counts as solved
-PROGRESS_DELAY = 2.0  # seconds that a save may take without a word
 HALVINGS = 12  # of a Newton step that does not lower the cost
+# without any L2 a song whose pairs can be told apart for certain has no finite answer
+LEAST_L2 = 1e-4
+
+
+# ---- the networks ----
 
 
 @dataclass(frozen=True)
@@ -65,34 +61,36 @@ class Networks:
     deviation: np.ndarray
     references: np.ndarray = None
 
+    @property
+    def dim_out(self):
+        """Values in a vector."""
+        return len(self.net_1["output_bias"])
+
     def words(self, inputs):
         """Word vectors net_1(A) (n, dim_out) of inputs (n, dim)."""
-        return self.encode(self.net_1, inputs)
+        return self._vectors(self.net_1, inputs)
 
     def contexts(self, inputs):
         """Context vectors net_2(B) (n, dim_out) of inputs (n, dim)."""
-        return self.encode(self.net_2, inputs)
-
-    def encode(self, net, inputs):
-        """Vectors of not normalised inputs, a block at a time."""
-        blocks = [inputs[i : i + BLOCK_INPUTS] for i in range(0, len(inputs), BLOCK_INPUTS)]
-        return np.concatenate([self.encode_block(net, block) for block in blocks])
+        return self._vectors(self.net_2, inputs)
 
     def digest(self):
         """A short text that differs for other networks:
         vectors compare with each other only where it is the same.
         """
+        layers = [net[name] for net in (self.net_1, self.net_2) for name in sorted(net)]
         digest = hashlib.sha256()
-        for array in (
-            *(net[name] for net in (self.net_1, self.net_2) for name in sorted(net)),
-            self.mean,
-            self.deviation,
-        ):
+        for array in (*layers, self.mean, self.deviation):
             digest.update(np.ascontiguousarray(array, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
-    def encode_block(self, net, inputs):
-        """`encode` at once."""
+    def _vectors(self, net, inputs):
+        """What `net` makes of inputs, a block at a time."""
+        blocks = [inputs[i : i + BLOCK_INPUTS] for i in range(0, len(inputs), BLOCK_INPUTS)]
+        return np.concatenate([self._block(net, block) for block in blocks])
+
+    def _block(self, net, inputs):
+        """What `net` makes of inputs, all at once."""
         normal = (np.asarray(inputs, np.float32) - self.mean) / self.deviation
         hidden = np.maximum(normal @ net["hidden_kernel"] + net["hidden_bias"], 0)
         return hidden @ net["output_kernel"] + net["output_bias"]
@@ -125,74 +123,38 @@ def draw_references(networks, corpus):
     each: (n_references, dim_out).
     """
     songs = np.linspace(0, len(corpus.names), N_REFERENCES, endpoint=False).astype(int)
-    golden = (
-        np.arange(N_REFERENCES) * 0.6180339887
-    ) % 1  # evenly spread over any number of draws (Weyl's sequence)
-    rows = corpus.starts[songs] + (golden * corpus.lengths[songs]).astype(int)
+    share = (np.arange(N_REFERENCES) * GOLDEN_RATIO) % 1
+    rows = corpus.starts[songs] + (share * corpus.lengths[songs]).astype(int)
     return networks.contexts(np.concatenate([corpus.inputs.read(row, 1) for row in rows]))
 
 
-def evenly(count, most):
-    """At most `most` positions out of `count`, evenly spaced."""
-    return (
-        np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(int)
-    )
+# ---- song terms ----
 
 
-def mean_word(networks, inputs):
-    """Mean word vector (dim_out,) of a song's inputs (n, dim)."""
-    return networks.words(inputs[evenly(len(inputs), MOST_MEAN_INPUTS)]).mean(axis=0)
+def infer_song_terms(networks, songs, read, config):
+    """Song terms (n_songs, dim_out) of `songs`, a sequence of whatever `read` takes;
+    `read(song)` gives a song's inputs (n, dim).
 
-
-def mean_words(networks, songs):
-    """Mean word vectors (n_songs, dim_out) of the songs, an iterable of inputs (n, dim)."""
-    return np.stack([mean_word(networks, inputs) for inputs in songs])
-
-
-def corpus_words(networks, corpus):
-    """Mean word vectors (n_songs, dim_out) of all songs of a corpus, by blocks of songs.
-
-    In a large corpus each mean is over fewer inputs, so that a save takes minutes with
-    a million songs: MOST_INPUTS_OF_ALL in all, but LEAST_MEAN_INPUTS of each song,
-    which for clips of 30 s score as all their inputs do.
+    The songs are read a group at a time, so that memory holds a few of them, however
+    many there are; how far it is shows.
     """
-    most = min(max(MOST_INPUTS_OF_ALL // len(corpus.names), LEAST_MEAN_INPUTS), MOST_MEAN_INPUTS)
-    counts = np.minimum(corpus.lengths, most)
-    block = max(1, BLOCK_INPUTS // most)
-    means = []
-    with Progress(len(counts), "song", "mean word vectors", delay=PROGRESS_DELAY) as progress:
-        for first in range(0, len(counts), block):
-            n = counts[first : first + block]
-            rows = [
-                start + evenly(length, most)
-                for start, length in zip(
-                    corpus.starts[first:], corpus.lengths[first : first + block], strict=False
-                )
-            ]
-            words = networks.words(corpus.inputs.take(np.concatenate(rows)))
-            means.append(np.add.reduceat(words, np.cumsum(n) - n, axis=0) / n[:, None])
-            progress.update(len(n))
-    return np.concatenate(means).astype(np.float32)
+    at_once = SONGS_AT_ONCE * os.cpu_count()  # a group for each thread
+    solved = [np.empty((0, networks.dim_out), np.float32)]
+    with Progress(len(songs), "song", "inferring") as progress:
+        for first in range(0, len(songs), at_once):
+            group = songs[first : first + at_once]
+            solved.append(song_terms(networks, [read(song) for song in group], config))
+            progress.update(len(group))
+    return np.concatenate(solved)
 
 
-def vectors_of_kind(kind, networks, songs, config):
-    """Vectors (n_songs, dim_out) of one of KINDS for `songs`, a sequence of inputs
-    (n, dim), known to the run or not.
+def song_terms(networks, songs, config):
+    """Song terms (n_songs, dim_out) of `songs`, a sequence of inputs (n, dim), solved to
+    convergence.
+
+    Raises InputError where the networks come without references.
     """
-    if kind == "song-only":
-        return song_vectors(networks, songs, config)
-    words = mean_words(networks, songs)
-    return words if kind == "mean-words" else words + song_vectors(networks, songs, config)
-
-
-def song_vectors(networks, songs, config):
-    """Song vectors (n_songs, dim_out) of `songs`, a sequence of inputs (n, dim),
-    solved to convergence.
-    """
-    if (
-        networks.references is None
-        or networks.references.shape[1:] != networks.net_2["output_bias"].shape
-    ):
+    if networks.references is None or networks.references.shape[1:] != (networks.dim_out,):
         raise InputError(
             "the run folder's weights hold no references, which new songs are told from; "
             "train one more epoch"
@@ -201,11 +163,10 @@ def song_vectors(networks, songs, config):
     # Products of small matrices: one thread for each group is faster than all threads
     # for each product.
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
-        return np.concatenate(
-            list(
-                threads.map(lambda group: solve(Pairs.of(networks, group, config), config), groups)
-            )
+        solved = threads.map(
+            lambda group: _solve(_Pairs.of(networks, group, config), config), groups
         )
+        return np.concatenate(list(solved))
 
 
 def positions_in(n_inputs, window):
@@ -220,7 +181,7 @@ def positions_in(n_inputs, window):
 
 
 @dataclass(frozen=True)
-class Pairs:
+class _Pairs:
     """The pairs of several songs, padded to one size; the words are hidden, so a pair
     is known by its context vector alone.
 
@@ -237,34 +198,25 @@ class Pairs:
     def of(cls, networks, songs, config):
         """The pairs of a group of songs, each an array of inputs (n, dim)."""
         chosen = [positions_in(len(inputs), config.WINDOW_SIZE) for inputs in songs]
-        n_local, n_references = max(map(len, chosen)), len(networks.references)
-        contexts = np.zeros(
-            (len(songs), n_local + n_references, networks.references.shape[1]), np.float32
-        )
+        n_local = max(map(len, chosen))
+        n_references = len(networks.references)
+        n_b = n_local + n_references
+        contexts = np.zeros((len(songs), n_b, networks.dim_out), np.float32)
+        contexts[:, n_local:] = networks.references
         weight = np.zeros(contexts.shape[:2], np.float32)
-        contexts[:, n_local:], weight[:, n_local:] = (
-            networks.references,
-            0.5 * config.HIDE_WORDS / n_references,
-        )
-        rows = np.concatenate(
-            [inputs[positions] for inputs, positions in zip(songs, chosen, strict=True)]
-        )
-        encoded = np.split(
-            networks.contexts(rows), np.cumsum([len(positions) for positions in chosen])
-        )
+        weight[:, n_local:] = 0.5 * config.HIDE_WORDS / n_references
+        rows = [inputs[positions] for inputs, positions in zip(songs, chosen, strict=True)]
+        ends = np.cumsum([len(positions) for positions in chosen])
+        local = np.split(networks.contexts(np.concatenate(rows)), ends)
         for i, positions in enumerate(chosen):
-            contexts[i, : len(positions)] = encoded[i]
-            weight[i, : len(positions)] = config.HIDE_WORDS * local_weight(
-                positions, len(songs[i]), config
-            )
-        return cls(
-            contexts,
-            weight,
-            np.where(np.arange(n_local + n_references) < n_local, 1, -1).astype(np.float32),
-        )
+            share = local_weight(positions, len(songs[i]), config)
+            contexts[i, : len(positions)] = local[i]
+            weight[i, : len(positions)] = config.HIDE_WORDS * share
+        sign = np.where(np.arange(n_b) < n_local, 1, -1).astype(np.float32)
+        return cls(contexts, weight, sign)
 
     def logits(self, s):
-        """Dot products (n_songs, n_b) of the song vectors `s` (n_songs, dim_out) with
+        """Dot products (n_songs, n_b) of the song terms `s` (n_songs, dim_out) with
         their contexts, by sign.
         """
         return self.sign * np.matmul(self.contexts, s[:, :, None])[:, :, 0]
@@ -281,9 +233,8 @@ class Pairs:
         slope = self.sign * probability * self.weight
         curvature = probability * (1 - probability) * self.weight
         gradient = np.matmul(slope[:, None, :], self.contexts)[:, 0]
-        return gradient, np.matmul(
-            self.contexts.swapaxes(1, 2) * curvature[:, None, :], self.contexts
-        )
+        weighted = self.contexts.swapaxes(1, 2) * curvature[:, None, :]
+        return gradient, np.matmul(weighted, self.contexts)
 
 
 def local_weight(positions, n_inputs, config):
@@ -296,12 +247,13 @@ def local_weight(positions, n_inputs, config):
     return 0.5 * local.sum(0) / max(local.sum(), 1)
 
 
-def solve(pairs, config):
-    """The song vectors (n_songs, dim_out) float32 that minimise the cost of `pairs`
+# Our own Newton: SciPy's solvers and scikit-learn's logistic regression take one song at
+# a time, and thousands of small problems are solved here as one stack of matrices.
+def _solve(pairs, config):
+    """The song terms (n_songs, dim_out) float32 that minimise the cost of `pairs`
     with its L2 term.
     """
-    # without any, a song whose pairs can be told apart for certain has no finite answer
-    l2 = max(config.SONG_L2, 1e-4)
+    l2 = max(config.SONG_L2, LEAST_L2)
     s = np.zeros((len(pairs.contexts), pairs.contexts.shape[2]), np.float32)
     cost = pairs.cost(s)
     for _ in range(NEWTON_STEPS):
@@ -311,11 +263,11 @@ def solve(pairs, config):
             break
         hessian[:, range(s.shape[1]), range(s.shape[1])] += 2 * l2
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
-        s, cost = descend(pairs, s, step, cost, l2)
+        s, cost = _descend(pairs, s, step, cost, l2)
     return s
 
 
-def descend(pairs, s, step, cost, l2):
+def _descend(pairs, s, step, cost, l2):
     """`s - length * step` with the longest halved length, song by song, at which the
     total cost does not rise; and that cost.
     """

@@ -25,8 +25,8 @@ import numpy as np
 import tensorflow as tf
 
 from sound_eval.errors import InputError
+from sound_eval.inputs.network_inputs import input_size, overlap
 from sound_eval.model import devices, network, pairs
-from sound_eval.model.corpus import input_size, overlap
 
 BETA_1, BETA_2, EPSILON = (
     0.9,

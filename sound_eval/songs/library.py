@@ -4,7 +4,7 @@ and songs found as a person names them.
 Row i of `names`, `vectors` and `unit` (n_songs, dim) and the labels belong to one song,
 line i of the music list.
 A file of song vectors, `songs.npy`, has music_list.txt beside it, and `songs.npy.json`
-with its `kind` (of inference.KINDS), the digest of the `networks` that made it: only by
+with its `kind` (of song_vectors.KINDS), the digest of the `networks` that made it: only by
 the same networks, and as the same kind, does a file from outside get a vector that
 compares with them; and digests of the `vectors` and of the `songs` in the list, which
 several files of the folder may share.
@@ -128,7 +128,9 @@ class Library:
 
         Raises InputError where it cannot be decoded.
         """
-        return unit_vectors(document_vectors(self.run, [path], self.song_vectors, self.made)[0])
+        from sound_eval.songs.audio_query import vectors_of_audio
+
+        return unit_vectors(vectors_of_audio(self.run, [path], self.song_vectors, self.made)[0])
 
     def song(self, row):
         """A song of the run as a query."""
@@ -304,58 +306,3 @@ def save_song_vectors(path, names, vectors, kind, networks):
     }
     with write_output(described_in(path), KIND) as file:
         file.write(f"{json.dumps(made)}\n".encode())
-
-
-def kind_of(path, made, run, networks):
-    """The kind of the song vectors at `path`, of which `made` tells. Raises
-    InputError where it is not known, or where other networks than those of the
-    Snapshot `run` made them.
-    """
-    from sound_eval.model.inference import KINDS
-
-    if path.resolve() == run.vectors_path.resolve():
-        return "sum"
-    remedy = (
-        "make it anew with calc_all_vecs.py --song-vectors, or ask for songs of its music_list.txt"
-    )
-    if made.get("kind") not in KINDS:
-        raise InputError(
-            f"{path}: no {path.name}.json beside it tells what vectors these are, "
-            f"and so what to compare an audio file by; {remedy}"
-        )
-    if made.get("networks") != networks.digest():
-        raise InputError(
-            f"{path}: made by other networks than those that {run.path} has now, "
-            f"so an audio file cannot be compared; {remedy}"
-        )
-    return made["kind"]
-
-
-def document_vectors(run, paths, song_vectors=None, made=None):
-    """Vectors (n, dim) of audio files, inferred with the networks of a run's
-    Snapshot, such as compare with the run's own or with those of `song_vectors`, of
-    which `made` tells.
-
-    Raises InputError where a file cannot be decoded, the run folder has no weights, or
-    nothing compares with `song_vectors`.
-    """
-    from sound_eval.model import inference
-    from sound_eval.model.corpus import read_weights
-
-    config, networks = run.config, inference.networks_from(read_weights(run))
-    kind = kind_of(song_vectors, made or {}, run, networks) if song_vectors else "sum"
-    return inference.vectors_of_kind(
-        kind, networks, [inputs_of_file(path, config) for path in paths], config
-    )
-
-
-def inputs_of_file(path, config):
-    """Network inputs (n, input_dim) of an audio file, rounded as in training."""
-    from sound_eval.log_mel.spectrify import log_mel_of_file
-    from sound_eval.model.corpus import network_inputs
-
-    try:
-        frames = log_mel_of_file(path, config)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    return network_inputs(frames, config).astype(np.float16)

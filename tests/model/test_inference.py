@@ -1,36 +1,20 @@
-"""Inferred song vectors: the right answer, the same on every call, alike to trained ones."""
-
-import dataclasses
+"""Inferred song terms: the right answer, the same on every call, alike to trained ones."""
 
 import numpy as np
 import pytest
-from planted import planted_song, small_config, write_tree
+from planted import OUT, planted_song, random_networks, small_config
 from scipy.optimize import minimize
 
-from sound_eval.model import corpus as corpora
+from sound_eval.errors import InputError
+from sound_eval.inputs.network_inputs import overlap
 from sound_eval.model import inference
-from sound_eval.terminal import Progress
 
-DIM, OUT = 12, 8
 CONFIG = small_config(HIDE_WORDS=0.5, SONG_L2=0.1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def networks():
-    random = np.random.default_rng(0)
-
-    def net():
-        return {
-            "hidden_kernel": random.standard_normal((DIM, 16)).astype(np.float32) / 3,
-            "hidden_bias": random.standard_normal(16).astype(np.float32) / 3,
-            "output_kernel": random.standard_normal((16, OUT)).astype(np.float32) / 3,
-            "output_bias": random.standard_normal(OUT).astype(np.float32) / 3,
-        }
-
-    plain = inference.Networks(
-        net(), net(), np.full(DIM, -4, np.float32), np.full(DIM, 2, np.float32)
-    )
-    return dataclasses.replace(plain, references=plain.contexts(random.normal(-4, 2, (40, DIM))))
+    return random_networks()
 
 
 def plain_cost(networks, inputs, config):
@@ -39,7 +23,7 @@ def plain_cost(networks, inputs, config):
         networks.contexts(inputs).astype(float),
         networks.references.astype(float),
     )
-    least = min(corpora.overlap(config), min(len(inputs), config.WINDOW_SIZE + 1) // 2)
+    least = min(overlap(config), min(len(inputs), config.WINDOW_SIZE + 1) // 2)
     pairs = [
         (a, b)
         for a in range(len(inputs))
@@ -60,7 +44,7 @@ def plain_cost(networks, inputs, config):
 @pytest.mark.parametrize("n_inputs", [1, 2, 7, 60])
 def test_equals_the_minimum_that_a_general_optimiser_finds(networks, n_inputs):
     inputs = planted_song(1, 5, n_inputs)
-    solved = inference.song_vectors(networks, [inputs], CONFIG)[0]
+    solved = inference.song_terms(networks, [inputs], CONFIG)[0]
     cost = plain_cost(networks, inputs, CONFIG)
     best = minimize(cost, np.zeros(OUT), method="BFGS", options={"gtol": 1e-6})
     np.testing.assert_allclose(solved, best.x, atol=2e-3)
@@ -69,12 +53,28 @@ def test_equals_the_minimum_that_a_general_optimiser_finds(networks, n_inputs):
 
 def test_the_same_on_every_call_and_in_any_company(networks):
     songs = [planted_song(i % 3, i, n_frames=20 + 7 * i) for i in range(9)]
-    together = inference.song_vectors(networks, songs, CONFIG)
-    np.testing.assert_array_equal(together, inference.song_vectors(networks, songs, CONFIG))
+    together = inference.song_terms(networks, songs, CONFIG)
+    np.testing.assert_array_equal(together, inference.song_terms(networks, songs, CONFIG))
     for song, vector in zip(songs, together, strict=True):
         np.testing.assert_allclose(
-            inference.song_vectors(networks, [song], CONFIG)[0], vector, atol=2e-3
+            inference.song_terms(networks, [song], CONFIG)[0], vector, atol=2e-3
         )
+
+
+def test_songs_are_read_a_group_at_a_time_and_come_out_the_same(networks, monkeypatch):
+    songs = [planted_song(i % 3, i, n_frames=20 + 7 * i) for i in range(5)]
+    monkeypatch.setattr(inference, "SONGS_AT_ONCE", 2)
+    monkeypatch.setattr(inference.os, "cpu_count", lambda: 1)
+    read = []
+
+    def reading(row):
+        read.append(row)
+        return songs[row]
+
+    together = inference.infer_song_terms(networks, range(5), reading, CONFIG)
+    assert read == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(together[2:4], inference.song_terms(networks, songs[2:4], CONFIG))
+    assert inference.infer_song_terms(networks, [], reading, CONFIG).shape == (0, OUT)
 
 
 def test_long_songs_are_looked_at_in_stretches():
@@ -86,7 +86,7 @@ def test_long_songs_are_looked_at_in_stretches():
 
 
 def test_without_l2_the_answer_is_still_finite(networks):
-    vectors = inference.song_vectors(
+    vectors = inference.song_terms(
         networks, [planted_song(0, 1)], CONFIG.replace(SONG_L2=0.0, HIDE_WORDS=0.0)
     )
     assert np.isfinite(vectors).all()
@@ -100,43 +100,5 @@ def test_encoding_in_blocks_equals_encoding_at_once(networks, monkeypatch):
 
 
 def test_weights_of_something_else_are_an_error():
-    with pytest.raises(inference.InputError, match="hold no networks"):
+    with pytest.raises(InputError, match="hold no networks"):
         inference.networks_from({"mean": np.zeros(3)})
-
-
-def test_words_of_a_corpus_equal_those_of_its_songs(networks, monkeypatch, tmp_path):
-    write_tree(tmp_path / "tree", 9)
-    np.save(tmp_path / "tree" / "short.wav.npy", planted_song(0, 0, 3))
-    corpus = corpora.open_corpus(
-        tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache"
-    )
-    songs = [corpus.song(row) for row in range(10)]
-    monkeypatch.setattr(inference, "BLOCK_INPUTS", 300)  # two songs in a block
-    monkeypatch.setattr(inference, "MOST_MEAN_INPUTS", 150)
-    np.testing.assert_allclose(
-        inference.corpus_words(networks, corpus), inference.mean_words(networks, songs), atol=1e-6
-    )
-    monkeypatch.setattr(inference, "MOST_INPUTS_OF_ALL", 1)  # as in a corpus of millions
-    expected = [
-        networks.words(song[inference.evenly(len(song), inference.LEAST_MEAN_INPUTS)]).mean(0)
-        for song in songs
-    ]
-    np.testing.assert_allclose(inference.corpus_words(networks, corpus), expected, atol=1e-6)
-
-
-def test_words_of_a_corpus_show_how_far_they_are(networks, monkeypatch, tmp_path):
-    write_tree(tmp_path / "tree", 9)
-    corpus = corpora.open_corpus(
-        tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), CONFIG, tmp_path / "cache"
-    )
-    bars, start = [], Progress.__init__
-
-    def noted(self, *args, **kwargs):
-        bars.append(self)
-        start(self, *args, **kwargs)
-
-    monkeypatch.setattr(Progress, "__init__", noted)
-    monkeypatch.setattr(inference, "BLOCK_INPUTS", 300)
-    monkeypatch.setattr(inference, "MOST_MEAN_INPUTS", 150)
-    inference.corpus_words(networks, corpus)
-    assert [(bar.done, bar.total) for bar in bars] == [(9, 9)]

@@ -6,7 +6,8 @@ from planted import small_config, write_tree
 
 tf = pytest.importorskip("tensorflow")
 
-from sound_eval.model import corpus as corpora  # noqa: E402
+from sound_eval.inputs.corpus import open_corpus  # noqa: E402
+from sound_eval.inputs.network_inputs import list_songs  # noqa: E402
 from sound_eval.model import network, pairs, training  # noqa: E402
 
 N_SONGS, RUN, DIM, OUT = 3, 6, 5, 4
@@ -138,9 +139,7 @@ def test_mixing_keeps_the_variance():
 def corpus(tmp_path_factory):
     root = tmp_path_factory.mktemp("corpus")
     write_tree(root / "tree", 12)
-    return corpora.open_corpus(
-        root / "tree", corpora.list_songs(root / "tree"), small_config(), root / "cache"
-    )
+    return open_corpus(root / "tree", list_songs(root / "tree"), small_config(), root / "cache")
 
 
 def trainer_of(corpus, seed=0, **changes):

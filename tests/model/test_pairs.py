@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from planted import small_config, write_tree
 
-from sound_eval.model import corpus as corpora
+from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.model import pairs
 
 
@@ -14,8 +15,8 @@ from sound_eval.model import pairs
 def corpus(tmp_path):
     write_tree(tmp_path / "tree", 7)
     np.save(tmp_path / "tree" / "short.wav.npy", np.ones((5, 12), np.float32))
-    return corpora.open_corpus(
-        tmp_path / "tree", corpora.list_songs(tmp_path / "tree"), small_config(), tmp_path / "cache"
+    return open_corpus(
+        tmp_path / "tree", list_songs(tmp_path / "tree"), small_config(), tmp_path / "cache"
     )
 
 

@@ -12,7 +12,8 @@ from planted import planted_song, small_config, write_config, write_tree
 
 from sound_eval.errors import InputError
 from sound_eval.files.trees import read_music_list
-from sound_eval.model import corpus as corpora
+from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.network_inputs import list_songs, read_inputs
 from sound_eval.model import inference
 from sound_eval.model.run_folder import RunFolder, RunWriter
 from sound_eval.songs.library import read_song_vectors, save_song_vectors
@@ -68,11 +69,7 @@ def test_many_songs_are_done_by_processes_and_come_out_the_same(trained, tmp_pat
         and "narrow.npy: shape (5, 3)" in done.stderr
     )
     networks = inference.networks_from(RunFolder(run).weights())
-    assert (
-        read_music_list(tmp_path / "music_list.txt")
-        == names
-        == corpora.list_songs(tmp_path / "words")
-    )
+    assert read_music_list(tmp_path / "music_list.txt") == names == list_songs(tmp_path / "words")
     for name, mean in zip(names, np.load(songs), strict=True):
         expected = networks.words(np.load(tmp_path / "tree" / f"{name}.npy").astype(np.float16))
         np.testing.assert_allclose(np.load(tmp_path / "words" / f"{name}.npy"), expected, atol=1e-4)
@@ -153,7 +150,15 @@ def test_files_that_cannot_be_used_are_named_and_the_rest_goes_on(trained, tmp_p
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
-    [([], 1, "no epoc_num.txt"), (["--mean-words"], 2, "--song-vectors")],
+    [
+        ([], 1, "no epoc_num.txt"),
+        (["--mean-words"], 2, "--song-vectors"),
+        (
+            ["--song-vectors", "/songs.npz"],
+            2,
+            "/songs.npz: writes a .npy file; give it that suffix",
+        ),
+    ],
 )
 def test_errors(trained, tmp_path, arguments, status, message):
     done = run_script(SCRIPT, trained[0], tmp_path, tmp_path / "out", *arguments, check=False)
@@ -180,7 +185,6 @@ def test_what_is_read_is_not_replaced(trained, tmp_path):
         (tmp_path / "words", run / "weights" / "songs.npy", "belongs to a run folder"),
         (run, None, "a run folder, whose files the word vectors would mix with"),
         (run / "cache", None, "belongs to a run folder"),
-        (tmp_path / "words", tmp_path / "songs.npz", "give it that suffix"),
         (tmp_path / "words", tmp_path, "--song-vectors names a file"),
     ):
         done = run_script(
@@ -199,10 +203,10 @@ def test_what_is_read_is_not_replaced(trained, tmp_path):
 def test_rounding_of_inputs_is_that_of_the_corpus(trained):
     tree, run = trained
     config = RunFolder(run).config()
-    corpus = corpora.open_corpus(tree, corpora.list_songs(tree), config, run / "cache")
+    corpus = open_corpus(tree, list_songs(tree), config, run / "cache")
     np.testing.assert_array_equal(
         corpus.song(3),
-        corpora.network_inputs(np.load(tree / f"{corpus.names[3]}.npy"), config).astype(np.float16),
+        read_inputs(tree, corpus.names[3], config),
     )
 
 

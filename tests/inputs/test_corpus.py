@@ -3,22 +3,23 @@ files are named.
 """
 
 import os
-import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import REPO, write_run_folder
+from conftest import REPO
 from planted import planted_song, small_config, write_tree
 
 from sound_eval.errors import InputError
 from sound_eval.files.trees import save_array, save_text
-from sound_eval.model import corpus as corpora
+from sound_eval.inputs import cache as caches
+from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.network_inputs import inputs_of_frames, list_songs
 
 
 def open_tree(tree, cache, config=None):
-    return corpora.open_corpus(tree, corpora.list_songs(tree), config or small_config(), cache)
+    return open_corpus(tree, list_songs(tree), config or small_config(), cache)
 
 
 @pytest.mark.parametrize("n_songs", [5, 50])  # by one process, and by several
@@ -29,12 +30,13 @@ def test_rows_are_the_songs_inputs(tmp_path, n_songs, texture_seconds):
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache", config)
     assert corpus.names == names
     for row in (0, n_songs // 2, n_songs - 1):
-        expected = corpora.network_inputs(np.load(tmp_path / "tree" / f"{names[row]}.npy"), config)
-        np.testing.assert_array_equal(corpus.song(row), expected.astype(np.float16))
+        path = tmp_path / "tree" / f"{names[row]}.npy"
+        expected = inputs_of_frames(np.load(path), config, path)
+        np.testing.assert_array_equal(corpus.song(row), expected)
     everything = corpus.inputs.read().astype(np.float64)
     np.testing.assert_allclose(corpus.mean, everything.mean(0), atol=2e-3)
     np.testing.assert_allclose(
-        corpus.deviation, np.maximum(everything.std(0), corpora.SMALLEST_DEVIATION), atol=2e-3
+        corpus.deviation, np.maximum(everything.std(0), caches.SMALLEST_DEVIATION), atol=2e-3
     )
 
 
@@ -42,8 +44,8 @@ def test_cache_is_reused_until_the_tree_or_the_keys_change(tmp_path, monkeypatch
     write_tree(tmp_path / "tree")
     open_tree(tmp_path / "tree", tmp_path / "cache")
     builds = []
-    build = corpora.build
-    monkeypatch.setattr(corpora, "build", lambda *args: builds.append(args) or build(*args))
+    build = caches.build
+    monkeypatch.setattr(caches, "build", lambda *args: builds.append(args) or build(*args))
     open_tree(tmp_path / "tree", tmp_path / "cache")
     assert not builds
     np.save(tmp_path / "tree" / "new.wav.npy", np.zeros((50, 12), np.float32))
@@ -80,7 +82,7 @@ def test_truncated_file_and_empty_tree(tmp_path):
         open_tree(tmp_path / "tree", tmp_path / "cache")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"holds no \.npy file"):
-        corpora.list_songs(tmp_path / "empty")
+        list_songs(tmp_path / "empty")
 
 
 def test_a_cache_cut_short_is_an_error_that_says_what_to_do(tmp_path):
@@ -92,53 +94,6 @@ def test_a_cache_cut_short_is_an_error_that_says_what_to_do(tmp_path):
         corpus.inputs.read()
 
 
-def test_networks_for_inputs_of_another_size_are_an_error_that_says_so(tmp_path):
-    size = corpora.input_size(small_config())
-    for mean in (size, size - 12):
-        run = write_run_folder(
-            tmp_path / str(mean),
-            np.zeros((2, 4)),
-            ["a.npy", "b.npy"],
-            small_config(),
-            weights={"mean": np.zeros(mean)},
-        )
-        if mean == size:
-            assert len(corpora.read_weights(run.snapshot())["mean"]) == size
-        else:
-            with pytest.raises(
-                InputError, match=f"inputs of {mean} values, and this version makes {size}"
-            ):
-                corpora.read_weights(run.snapshot())
-
-
-def on_interrupt(_item):
-    return signal.getsignal(signal.SIGINT)
-
-
-def ends_its_process(item):
-    if item == 50:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_processes_leave_ctrl_c_to_the_parent():
-    assert set(corpora.in_processes(on_interrupt, range(50), "asking")) == {signal.SIG_IGN}
-
-
-def test_a_process_that_is_killed_is_one_line():
-    with pytest.raises(InputError, match="reading: a process was ended from outside"):
-        list(corpora.in_processes(ends_its_process, range(100), "reading"))
-
-
-def test_a_tree_that_is_none_is_told_before_anything_is_read(tmp_path):
-    run = write_run_folder(tmp_path / "run", np.eye(3), ["a.npy", "b.npy", "c.npy"])
-    with pytest.raises(InputError, match="a run folder, where a tree of log-mel files is expected"):
-        corpora.list_songs(run.path)
-    write_tree(tmp_path / "tree", 3)
-    np.save(tmp_path / "tree" / "line\nbreak.npy", np.zeros((5, 12), np.float32))
-    with pytest.raises(InputError, match="cannot hold a line break"):
-        corpora.list_songs(tmp_path / "tree")
-
-
 # ---- files that change, and caches that are none ----
 
 
@@ -148,14 +103,14 @@ def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(
     tmp_path, monkeypatch, n_songs, n_frames
 ):
     names = write_tree(tmp_path / "tree", n_songs)
-    make = corpora.make_input_file
+    make = caches.make_input_file
 
     def changed_meanwhile(*args):
         make(*args)
         # after the songs are measured, before they are read
         np.save(tmp_path / "tree" / f"{names[2]}.npy", planted_song(0, 0, n_frames))
 
-    monkeypatch.setattr(corpora, "make_input_file", changed_meanwhile)
+    monkeypatch.setattr(caches, "make_input_file", changed_meanwhile)
     with pytest.raises(
         InputError,
         match=f"1 of {n_songs} .*{names[2]}.npy: was changed while it was read: {n_frames} inputs, "
@@ -173,7 +128,7 @@ def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(
 @pytest.mark.parametrize("how", ["replaced", "written into"])
 def test_a_song_that_changes_at_the_same_length_is_named(tmp_path, monkeypatch, how):
     names = write_tree(tmp_path / "tree", 5)
-    path, make = tmp_path / "tree" / f"{names[1]}.npy", corpora.make_input_file
+    path, make = tmp_path / "tree" / f"{names[1]}.npy", caches.make_input_file
 
     def changed_meanwhile(*args):
         make(*args)
@@ -184,7 +139,7 @@ def test_a_song_that_changes_at_the_same_length_is_named(tmp_path, monkeypatch, 
                 file.seek(-4, os.SEEK_END)
                 file.write(bytes(4))
 
-    monkeypatch.setattr(corpora, "make_input_file", changed_meanwhile)
+    monkeypatch.setattr(caches, "make_input_file", changed_meanwhile)
     with pytest.raises(InputError, match=f"1 of 5 .*{names[1]}.npy: was changed while it was read"):
         open_tree(tmp_path / "tree", tmp_path / "cache")
     monkeypatch.undo()
@@ -238,7 +193,7 @@ def test_a_link_in_a_cache_is_not_written_through(tmp_path):
 
 def test_a_cache_whose_building_was_cut_short_is_built_anew(tmp_path, monkeypatch):
     write_tree(tmp_path / "tree", 4)
-    monkeypatch.setattr(corpora, "sync_file", lambda path: 1 / 0)
+    monkeypatch.setattr(caches, "sync_file", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         open_tree(tmp_path / "tree", tmp_path / "cache")
     monkeypatch.undo()
@@ -255,7 +210,7 @@ def test_the_arrays_are_on_the_disk_before_the_file_that_vouches_for_them(tmp_pa
 
     monkeypatch.setattr(os, "fsync", noted)
     monkeypatch.setattr(
-        corpora, "save_text", lambda path, text: (calls.append(path.name), save_text(path, text))
+        caches, "save_text", lambda path, text: (calls.append(path.name), save_text(path, text))
     )
     open_tree(tmp_path / "tree", tmp_path / "cache")
     # these two arrays have other names while they are written
@@ -286,49 +241,19 @@ def test_arrays_of_a_cache_that_do_not_fit_are_named(tmp_path, name, array):
         open_tree(tmp_path / "tree", tmp_path / "cache")
 
 
-@pytest.mark.parametrize(
-    ("name", "array", "message"),
-    [
-        (
-            "average/net_1/hidden_kernel",
-            np.zeros((12, 17)),
-            r"has shape \(12, 17\), where config.yaml and music_list.txt ask for \(12, 16\)",
-        ),
-        ("songs/vector", np.zeros((3, 8)), r"has shape \(3, 8\)"),
-        ("net_2/output_bias", np.full(8, np.nan), "holds NaN"),
-        ("step", np.zeros(2), "has shape"),
-        ("songs/step", None, "lacks songs/step"),
-        ("mean", np.float32(0), "inputs of 1 values"),
-    ],
-)
-def test_weights_that_do_not_fit_are_named(tmp_path, name, array, message):
-    config = small_config()
-    weights = {
-        known: np.zeros(shape, np.float32)
-        for known, shape in corpora.state_shapes(config, 2).items()
-    }
-    vectors = np.zeros((2, 8))
-    run = write_run_folder(tmp_path / "whole", vectors, ["a.npy", "b.npy"], config, weights=weights)
-    assert set(corpora.read_state(run.snapshot())) == set(weights)
-    spoiled = {
-        known: value for known, value in (weights | {name: array}).items() if value is not None
-    }
-    run = write_run_folder(tmp_path / "run", vectors, ["a.npy", "b.npy"], config, weights=spoiled)
-    with pytest.raises(InputError, match=message):
-        corpora.read_state(run.snapshot())
-
-
 def test_a_full_disk_names_the_cache(tmp_path):
     write_tree(tmp_path / "tree", 4)
     code = """
 import resource, sys
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
-from sound_eval.model import corpus
+from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.cli import run_main
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 tree = sys.argv[1] + "/tree"
-run_main(lambda: corpus.open_corpus(tree, corpus.list_songs(tree), small_config(), sys.argv[1] + "/cache"))
+cache = sys.argv[1] + "/cache"
+run_main(lambda: open_corpus(tree, list_songs(tree), small_config(), cache))
 """
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path, REPO, REPO / "tests"], capture_output=True, text=True

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import skew
 
-from sound_eval.model import texture
+from sound_eval.inputs import texture
 
 RATE = 40.0  # frames per second
 WINDOW, STEP, N_MELS = 80, 10, 40
