@@ -58,7 +58,7 @@ def of_files(extract, paths, what):
 
 
 def doc2vec(corpus, dim, seed):
-    """Document vectors (n_songs, dim) by gensim's Doc2Vec, where a word is the cluster
+    """Vectors (n_songs, dim) by gensim's Doc2Vec, where a word is the cluster
     of an input of our own model.
 
     So both models hear the same, and differ in what they make of it.
