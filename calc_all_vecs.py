@@ -20,6 +20,7 @@ from sound_eval.log_mel.tree_state import STATE_NAME
 from sound_eval.model import corpus as corpora
 from sound_eval.model import inference
 from sound_eval.model.run_folder import RunFolder, check_no_run_folder
+from sound_eval.model.state import read_state
 from sound_eval.songs.library import check_song_vectors, save_song_vectors
 from sound_eval.terminal import Progress, warn
 
@@ -168,13 +169,13 @@ def read_inputs(path, config):
     return corpora.read_inputs(path, config).astype(np.float16)
 
 
-def song_rows(args, run, weights, networks, config, means):
+def song_rows(args, run, state, networks, config, means):
     """Song vectors (n_songs, dim) without words, for the songs of `means`:
     trained rows, or inferred ones; and how many are inferred.
     """
     trained = {} if args.infer_all else {name: row for row, name in enumerate(run.names)}
     unknown = [name for name in means if name not in trained]
-    rows = dict(zip(trained, weights["songs/average"][list(trained.values())], strict=True))
+    rows = dict(zip(trained, state.songs.average[list(trained.values())], strict=True))
     with Progress(len(unknown), "song", "inferring") as progress:
         at_once = inference.SONGS_AT_ONCE * os.cpu_count()  # a group for each thread
         for first in range(0, len(unknown), at_once):
@@ -192,13 +193,13 @@ def song_rows(args, run, weights, networks, config, means):
     return np.stack([rows[name] for name in means]), len(unknown)
 
 
-def write_song_vectors(args, run, weights, networks, config, means):
+def write_song_vectors(args, run, state, networks, config, means):
     """Write the vector per song and the music list beside it."""
     words = np.stack(list(means.values()))
     inferred = 0
     vectors = words
     if args.kind != "mean-words":
-        songs, inferred = song_rows(args, run, weights, networks, config, means)
+        songs, inferred = song_rows(args, run, state, networks, config, means)
         vectors = songs + words if args.kind == "sum" else songs
     save_song_vectors(args.song_vectors, list(means), vectors, args.kind, networks)
     print(
@@ -212,8 +213,8 @@ def main(argv=None):
     args = parse_arguments(argv)
     check(args)
     run = RunFolder(args.run_dir).snapshot()
-    config, weights = run.config, corpora.read_state(run)
-    networks = inference.networks_from(weights)
+    config, state = run.config, read_state(run)
+    networks = inference.networks_of(state)
     names = corpora.list_songs(args.vectors_dir)
     means, failed = write_words(args, networks, config, names)
     if not means:
@@ -223,7 +224,7 @@ def main(argv=None):
         warn(f"{len(failed)} of {len(names)} songs left out, see above")
     if args.song_vectors is not None:
         check_song_vectors(args.song_vectors, list(means))
-        write_song_vectors(args, run, weights, networks, config, means)
+        write_song_vectors(args, run, state, networks, config, means)
         music_list = args.song_vectors.parent / "music_list.txt"
         print_next(
             "python",

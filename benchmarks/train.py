@@ -88,8 +88,8 @@ class Race:
 
 def document_vectors(trainer):
     """What a save of the trainer would publish."""
-    networks = inference.networks_from(trainer.state)
-    return trainer.state["songs/average"] + inference.corpus_words(networks, trainer.corpus)
+    networks = inference.networks_of(trainer.state)
+    return trainer.state.songs.average + inference.corpus_words(networks, trainer.corpus)
 
 
 def train(kind, corpus, config, songs, args):

@@ -62,7 +62,7 @@ def random_weights(args, names):
     """The vectors that the run's model gives before training, where the vectors lie in
     a run folder with its weights.
     """
-    from sound_eval.model.corpus import read_weights
+    from sound_eval.model.state import read_weights
 
     folder = RunFolder(args.vectors.parent)
     if not folder.exists():

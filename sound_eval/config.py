@@ -85,7 +85,7 @@ class Config:
         return from_mapping(dataclasses.asdict(self) | changes, source="config")
 
     @property
-    def songs_per_batch(self):
+    def songs_per_step(self):
         """Songs in one step: SONGS_PER_BATCH, or fewer where a small BATCH_SIZE would
         leave less than two inputs a song.
         """

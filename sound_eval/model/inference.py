@@ -34,9 +34,9 @@ from threadpoolctl import threadpool_limits
 from sound_eval.errors import InputError
 from sound_eval.model.corpus import overlap
 from sound_eval.model.pairs import least_distance
+from sound_eval.model.state import LAYERS
 from sound_eval.terminal import Progress
 
-LAYERS = ("hidden_kernel", "hidden_bias", "output_kernel", "output_bias")
 KINDS = (
     "sum",
     "mean-words",
@@ -96,6 +96,12 @@ class Networks:
         normal = (np.asarray(inputs, np.float32) - self.mean) / self.deviation
         hidden = np.maximum(normal @ net["hidden_kernel"] + net["hidden_bias"], 0)
         return hidden @ net["output_kernel"] + net["output_bias"]
+
+
+def networks_of(state):
+    """Networks from the running averages of a training's State."""
+    averages = state.slots.average
+    return Networks(*averages, state.mean, state.deviation, state.references)
 
 
 def networks_from(arrays):

@@ -340,7 +340,7 @@ def document_vectors(run, paths, song_vectors=None, made=None):
     nothing compares with `song_vectors`.
     """
     from sound_eval.model import inference
-    from sound_eval.model.corpus import read_weights
+    from sound_eval.model.state import read_weights
 
     config, networks = run.config, inference.networks_from(read_weights(run))
     kind = kind_of(song_vectors, made or {}, run, networks) if song_vectors else "sum"

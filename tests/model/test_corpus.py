@@ -15,6 +15,7 @@ from planted import planted_song, small_config, write_tree
 from sound_eval.errors import InputError
 from sound_eval.files.trees import save_array, save_text
 from sound_eval.model import corpus as corpora
+from sound_eval.model import state
 
 
 def open_tree(tree, cache, config=None):
@@ -103,12 +104,12 @@ def test_networks_for_inputs_of_another_size_are_an_error_that_says_so(tmp_path)
             weights={"mean": np.zeros(mean)},
         )
         if mean == size:
-            assert len(corpora.read_weights(run.snapshot())["mean"]) == size
+            assert len(state.read_weights(run.snapshot())["mean"]) == size
         else:
             with pytest.raises(
                 InputError, match=f"inputs of {mean} values, and this version makes {size}"
             ):
-                corpora.read_weights(run.snapshot())
+                state.read_weights(run.snapshot())
 
 
 def on_interrupt(_item):
@@ -304,18 +305,17 @@ def test_arrays_of_a_cache_that_do_not_fit_are_named(tmp_path, name, array):
 def test_weights_that_do_not_fit_are_named(tmp_path, name, array, message):
     config = small_config()
     weights = {
-        known: np.zeros(shape, np.float32)
-        for known, shape in corpora.state_shapes(config, 2).items()
+        known: np.zeros(shape, np.float32) for known, shape in state.shapes(config, 2).items()
     }
     vectors = np.zeros((2, 8))
     run = write_run_folder(tmp_path / "whole", vectors, ["a.npy", "b.npy"], config, weights=weights)
-    assert set(corpora.read_state(run.snapshot())) == set(weights)
+    assert set(state.to_arrays(state.read_state(run.snapshot()))) == set(weights)
     spoiled = {
         known: value for known, value in (weights | {name: array}).items() if value is not None
     }
     run = write_run_folder(tmp_path / "run", vectors, ["a.npy", "b.npy"], config, weights=spoiled)
     with pytest.raises(InputError, match=message):
-        corpora.read_state(run.snapshot())
+        state.read_state(run.snapshot())
 
 
 def test_a_full_disk_names_the_cache(tmp_path):
