@@ -9,6 +9,8 @@ from sound_eval.config import from_mapping, save_config
 SMALL = {
     "NUM_MEL_BINS": 12,
     "TIME_SEGMENT_SIZE": 0.1,
+    "FFT_SIZE": 2048,
+    "TEXTURE_SECONDS": 0,
     "WINDOW_SIZE": 8,
     "HIDDEN_SIZE": 16,
     "OUTPUT_VECTOR_SIZE": 8,
