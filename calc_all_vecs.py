@@ -14,7 +14,7 @@ from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import list_songs, read_inputs
 from sound_eval.model import song_vectors
-from sound_eval.model.inference import networks_from
+from sound_eval.model.inference import networks_of
 from sound_eval.model.run_folder import RunFolder, check_no_run_folder
 from sound_eval.model.state import read_state
 from sound_eval.model.word_vectors import check_outside_trees, write_word_vectors
@@ -107,7 +107,7 @@ def check(args):
     check_song_vectors(path)
 
 
-def write_song_vectors(args, run, weights, networks, mean_words):
+def write_song_vectors(args, run, state, networks, mean_words):
     """Write the vector of each song, whose mean word vectors (dim_out,) are given by
     name, and the music list beside them.
     """
@@ -115,7 +115,7 @@ def write_song_vectors(args, run, weights, networks, mean_words):
     check_song_vectors(args.song_vectors, songs)
     known = {}
     if not args.infer_all:
-        known = dict(zip(run.names, weights["songs/average"], strict=True))
+        known = dict(zip(run.names, state.songs.average, strict=True))
     read = partial(read_inputs, args.vectors_dir, config=run.config)
     words = np.stack(list(mean_words.values()))
     inferred = 0 if args.kind == "mean-words" else len(set(songs) - set(known))
@@ -136,8 +136,8 @@ def main(argv=None):
     args = parse_arguments(argv)
     check(args)
     run = RunFolder(args.run_dir).snapshot()
-    weights = read_state(run)
-    networks = networks_from(weights)
+    state = read_state(run)
+    networks = networks_of(state)
     songs = list_songs(args.vectors_dir)
     mean_words, failed = write_word_vectors(
         args.vectors_dir, args.out_dir, networks, songs, run.config
@@ -150,7 +150,7 @@ def main(argv=None):
     if failed:
         warn(f"{len(failed)} of {len(songs)} songs left out, see above")
     if args.song_vectors:
-        write_song_vectors(args, run, weights, networks, mean_words)
+        write_song_vectors(args, run, state, networks, mean_words)
     say_next(args)
     return 3 if failed else 0
 

@@ -89,9 +89,9 @@ class Race:
 
 def vectors_so_far(trainer):
     """What a save of the trainer would publish."""
-    networks = inference.networks_from(trainer.state)
+    networks = inference.networks_of(trainer.state)
     words = song_vectors.mean_words_of_corpus(networks, trainer.corpus)
-    return song_vectors.song_vectors(trainer.state["songs/average"], words)
+    return song_vectors.song_vectors(trainer.state.songs.average, words)
 
 
 def train(kind, corpus, config, songs, args):

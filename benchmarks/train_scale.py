@@ -80,7 +80,7 @@ def rows_per_second(n_songs, config, args):
         lambda rows, cost: chunks.append((rows, time.monotonic())),
     )
     timed = chunks[WARM_UP_CHUNKS - 1 :]
-    tables = sum(array.nbytes for name, array in trainer.state.items() if name.startswith("songs/"))
+    tables = sum(table.nbytes for table in trainer.state.songs)
     return sum(rows for rows, _ in timed[1:]) / (timed[-1][1] - timed[0][1]), tables
 
 

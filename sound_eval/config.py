@@ -1,9 +1,9 @@
 """The configuration: one frozen record, read from YAML, checked, written back.
 
-A key that a file leaves out has the value it has here, which is the meaning it always
-had; a preset in `configs/` sets what differs and says why.
-`configs/default_config.yaml` is the preset used without `--config` and describes every
-key.
+A key that a file leaves out has the value it has here, which is that of the default
+preset; another preset in `configs/` holds what differs and says why.
+`configs/default_config.yaml`, used without `--config`, describes every key. A file with
+keys of the first implementation gets the values of that time for what it leaves out.
 """
 
 import dataclasses
@@ -24,13 +24,25 @@ DEFAULT_PRESET = Path(__file__).resolve().parent.parent / "configs" / "default_c
 MOST_BYTES = 100_000  # of a file; the largest preset has 3,000
 MOST_NUMBER = 10**18  # what a key of any kind may hold
 MOST_SHOWN = 80  # letters of a value that a message shows
-KINDS = {
-    "sequence": "list",
-    "mapping": "mapping",
-    "scalar": "single value",
-}  # YAML's words in plainer ones
+# YAML's words in plainer ones
+KINDS = {"sequence": "list", "mapping": "mapping", "scalar": "single value"}
 
-LEGACY_KEYS = ("WINDOW_FORWARD", "NUM_REFERENCE_VECS", "MAX_NUM_FILES")  # read without effect
+# read without effect, but they tell of what time a file is
+LEGACY_KEYS = ("WINDOW_FORWARD", "NUM_REFERENCE_VECS", "MAX_NUM_FILES")
+# what such a file means by leaving a key out: single frames, and no kin among them, which a
+# tenth of a second is too short to tell
+LEGACY_VALUES = {
+    "TIME_SEGMENT_SIZE": 0.1,
+    "FFT_SIZE": 2048,
+    "TEXTURE_SECONDS": 0.0,
+    "WINDOW_SIZE": 10,
+    "HIDDEN_SIZE": 256,
+    "OUTPUT_VECTOR_SIZE": 80,
+    "BATCH_SIZE": 1024,
+    "SONGS_PER_BATCH": 32,
+    "ADAM_learning_rate": 0.002,
+    "KIN_SHARE": 0.0,
+}
 
 # Keys that the log-mel tree depends on: two trees with equal values hold equal arrays.
 LOG_MEL_KEYS = ("SAMPLERATE", "TIME_SEGMENT_SIZE", "FFT_SIZE", "NUM_MEL_BINS")
@@ -51,24 +63,24 @@ class Config:
 
     # preprocessing
     SAMPLERATE: int = key(16000, at_least=1000, at_most=1_000_000)
-    TIME_SEGMENT_SIZE: float = key(0.1, at_least=0.001, at_most=60.0)
-    FFT_SIZE: int = key(2048, at_least=64, at_most=65536)
+    TIME_SEGMENT_SIZE: float = key(0.025, at_least=0.001, at_most=60.0)
+    FFT_SIZE: int = key(1024, at_least=64, at_most=65536)
     NUM_MEL_BINS: int = key(80, at_least=1, at_most=1000)
     DECODER: str = key("auto", choices=DECODERS)
     AUDIO_SUFFIXES: tuple = key(AUDIO_SUFFIXES)
     MAX_SECONDS: float = key(0.0, at_least=0.0, at_most=1e9)
     LONG_FILES: str = key("cap", choices=("cap", "skip"))
     # what the networks see
-    TEXTURE_SECONDS: float = key(0.0, at_least=0.0, at_most=3600.0)
+    TEXTURE_SECONDS: float = key(2.0, at_least=0.0, at_most=3600.0)
     TEXTURE_STEP_SECONDS: float = key(0.25, at_least=0.001, at_most=3600.0)
     # the model
-    WINDOW_SIZE: int = key(10, at_least=1, at_most=1_000_000)
-    HIDDEN_SIZE: int = key(256, at_least=1, at_most=65_536)
-    OUTPUT_VECTOR_SIZE: int = key(80, at_least=1, at_most=65_536)
+    WINDOW_SIZE: int = key(90, at_least=1, at_most=1_000_000)
+    HIDDEN_SIZE: int = key(512, at_least=1, at_most=65_536)
+    OUTPUT_VECTOR_SIZE: int = key(128, at_least=1, at_most=65_536)
     # training
-    BATCH_SIZE: int = key(1024, at_least=4, at_most=1_000_000)
-    SONGS_PER_BATCH: int = key(32, at_least=2, at_most=1_000_000)
-    ADAM_learning_rate: float = key(0.002, at_least=0.0, at_most=1e6)
+    BATCH_SIZE: int = key(960, at_least=4, at_most=1_000_000)
+    SONGS_PER_BATCH: int = key(160, at_least=2, at_most=1_000_000)
+    ADAM_learning_rate: float = key(0.001, at_least=0.0, at_most=1e6)
     SONG_learning_rate: float = key(0.01, at_least=0.0, at_most=1e6)
     HIDE_WORDS: float = key(0.5, at_least=0.0, at_most=1.0)
     MIX_INPUTS: float = key(0.7, at_least=0.0, at_most=1e6)
@@ -85,7 +97,7 @@ class Config:
         return from_mapping(dataclasses.asdict(self) | changes, source="config")
 
     @property
-    def songs_per_batch(self):
+    def songs_per_step(self):
         """Songs in one step: SONGS_PER_BATCH, or fewer where a small BATCH_SIZE would
         leave less than two inputs a song.
         """
@@ -183,10 +195,8 @@ def shown(value):
     """A value as a message shows it: short."""
     try:
         text = repr(value)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # Python spells no number of more than some thousand digits
+    except (ValueError, RecursionError):
+        # Python spells no number of more than some thousand digits
         return f"a {type(value).__name__} too long to be shown"
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
@@ -196,14 +206,23 @@ def from_mapping(values, source):
     known = {}
     for name, value in values.items():
         if name in LEGACY_KEYS:
-            warn(f"{source}: {name} is a key of the first implementation and has no effect")
+            known = LEGACY_VALUES | known
         elif name not in FIELDS:
             raise InputError(f"{source}: unknown key {shown(name)[1:-1]}{suggestion(name)}")
         else:
             known[name] = checked(name, value, source)
-    config = Config(**known)
-    check_together(config, source)
-    return config
+    if legacy := [name for name in LEGACY_KEYS if name in values]:
+        warn(f"{source}: {legacy_notice(legacy, values)}")
+    return Config(**known)
+
+
+def legacy_notice(legacy, values):
+    """What is said of a file with keys of the first implementation."""
+    text = f"{', '.join(legacy)}: of the first implementation and without effect"
+    left_out = [f"{name} {LEGACY_VALUES[name]:g}" for name in LEGACY_VALUES if name not in values]
+    if left_out:
+        text += f"; what is left out is as it was then: {', '.join(left_out)}"
+    return text
 
 
 def suggestion(name):
@@ -217,29 +236,33 @@ def checked(name, value, source):
     """`value` in the type of its key;
     raises InputError where it has another type or lies outside the key's range.
     """
-    field = FIELDS[name]
-    wanted, limits = field.type, field.metadata
+    wanted = FIELDS[name].type
     if wanted is tuple:
-        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise InputError(
-                f"{source}: {name} is {shown(value)}, expected a list of strings such as [.mp3, "
-                ".wav]"
-            )
-        return tuple(value)
-    if (
-        wanted is float
-        and isinstance(value, int)
-        and not isinstance(value, bool)
-        and abs(value) <= MOST_NUMBER
-    ):
-        value = float(value)
-    if wanted is int and isinstance(value, float) and value.is_integer():
-        value = int(value)  # YAML reads 2e6 with a dot, 2.0e+6, as a float
-    if wanted is float and isinstance(value, str):
-        value = number_from_text(value)  # YAML 1.1 reads 1e-3 as text
+        return checked_words(name, value, source)
+    value = number_as(wanted, value)
     if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
         raise InputError(f"{source}: {name} is {shown(value)}, expected {describe(wanted)}")
-    check_limits(name, value, limits, source)
+    check_limits(name, value, source)
+    return value
+
+
+def checked_words(name, value, source):
+    """A list of strings as a tuple."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise InputError(
+            f"{source}: {name} is {shown(value)}, expected a list of strings such as [.mp3, .wav]"
+        )
+    return tuple(value)
+
+
+def number_as(wanted, value):
+    """`value` as an int or float where YAML spells that number otherwise, else as it is."""
+    if wanted is float and type(value) is int and abs(value) <= MOST_NUMBER:
+        return float(value)
+    if wanted is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # YAML reads 2e6 with a dot, 2.0e+6, as a float
+    if wanted is float and isinstance(value, str):
+        return number_from_text(value)  # YAML 1.1 reads 1e-3 as text
     return value
 
 
@@ -258,34 +281,18 @@ def describe(wanted):
     ]
 
 
-def check_limits(name, value, limits, source):
+def check_limits(name, value, source):
     """Raise InputError where a value lies outside its key's range or choices."""
+    limits = FIELDS[name].metadata
+    expected = None
     if limits["choices"] and value not in limits["choices"]:
-        raise InputError(
-            f"{source}: {name} is {shown(value)}, expected one of {', '.join(limits['choices'])}"
-        )
-    if limits["at_least"] is not None and not value >= limits["at_least"]:
-        raise InputError(
-            f"{source}: {name} is {shown(value)}, expected at least {limits['at_least']}"
-        )
-    if limits["at_most"] is not None and not value <= limits["at_most"]:
-        raise InputError(
-            f"{source}: {name} is {shown(value)}, expected at most {limits['at_most']}"
-        )
-
-
-def check_together(config, source):
-    """Raise InputError where two keys do not fit each other."""
-    if config.hop < 1:
-        raise InputError(
-            f"{source}: TIME_SEGMENT_SIZE {config.TIME_SEGMENT_SIZE} s is less than one sample at "
-            f"SAMPLERATE {config.SAMPLERATE} Hz"
-        )
-    if config.SAMPLERATE < 2 * 80:
-        raise InputError(
-            f"{source}: SAMPLERATE {config.SAMPLERATE} Hz holds nothing "
-            "above the lowest mel band (80 Hz)"
-        )
+        expected = f"one of {', '.join(limits['choices'])}"
+    elif limits["at_least"] is not None and value < limits["at_least"]:
+        expected = f"at least {limits['at_least']}"
+    elif limits["at_most"] is not None and value > limits["at_most"]:
+        expected = f"at most {limits['at_most']}"
+    if expected:
+        raise InputError(f"{source}: {name} is {shown(value)}, expected {expected}")
 
 
 def to_yaml(config):

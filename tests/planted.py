@@ -14,6 +14,8 @@ DIM, OUT = 12, 8  # values of an input and of a vector, by the small configurati
 SMALL = {
     "NUM_MEL_BINS": 12,
     "TIME_SEGMENT_SIZE": 0.1,
+    "FFT_SIZE": 2048,
+    "TEXTURE_SECONDS": 0,
     "WINDOW_SIZE": 8,
     "HIDDEN_SIZE": 16,
     "OUTPUT_VECTOR_SIZE": 8,

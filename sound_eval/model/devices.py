@@ -63,7 +63,7 @@ class Alone:
         import tensorflow as tf
 
         devices, warning = choose_devices(config.USE_GPU)
-        devices = devices[: max(1, n_songs // config.songs_per_batch)]
+        devices = devices[: max(1, n_songs // config.songs_per_step)]
         self.use(devices, tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else None)
         return warning
 

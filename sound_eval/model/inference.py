@@ -32,9 +32,9 @@ from threadpoolctl import threadpool_limits
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import overlap
 from sound_eval.model.pairs import least_distance
+from sound_eval.model.state import LAYERS
 from sound_eval.terminal import Progress
 
-LAYERS = ("hidden_kernel", "hidden_bias", "output_kernel", "output_bias")
 N_REFERENCES = 256  # context vectors that stand for the whole corpus
 # fractions that many multiples of it leave lie evenly, however many they are (Weyl)
 GOLDEN_RATIO = 0.6180339887
@@ -94,6 +94,12 @@ class Networks:
         normal = (np.asarray(inputs, np.float32) - self.mean) / self.deviation
         hidden = np.maximum(normal @ net["hidden_kernel"] + net["hidden_bias"], 0)
         return hidden @ net["output_kernel"] + net["output_bias"]
+
+
+def networks_of(state):
+    """Networks from the running averages of a training's State."""
+    averages = state.slots.average
+    return Networks(*averages, state.mean, state.deviation, state.references)
 
 
 def networks_from(arrays):

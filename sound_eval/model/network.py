@@ -87,11 +87,11 @@ def mixed(inputs, others, share):
     return (inputs + share * tf.gather(inputs, others)) / np.sqrt(1 + share**2)
 
 
-def cost(nets, song_vectors, inputs, batch, mix, kin_share):
+def cost(nets, song_terms, inputs, batch, mix, kin_share):
     """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar.
 
     It is ln 2 where all dot products are 0 and no kin are reckoned with. nets:
-    (net_1, net_2); song_vectors (n_songs, dim_out), one per run; batch: one step of
+    (net_1, net_2); song_terms (n_songs, dim_out), one per run; batch: one step of
     `sampling.Batches`; mix: share of other inputs; kin_share: share of the global pairs
     that may be taken for kin.
     """
@@ -103,7 +103,7 @@ def cost(nets, song_vectors, inputs, batch, mix, kin_share):
     ]
     words, contexts = (tf.reshape(vector, [n_songs, run_length, -1]) for vector in vectors)
     shown = batch.shown[:, :, None]
-    left = words * shown + song_vectors[:, None, :] * (1 - shown)
+    left = words * shown + song_terms[:, None, :] * (1 - shown)
     real = tf.cast(batch.positions >= 0, tf.float32)
     local = local_pairs(batch.positions, batch.least)
     return 0.5 * (local_cost(left, contexts, local) + global_cost(left, contexts, real, kin_share))

@@ -26,7 +26,7 @@ import numpy as np
 
 
 class Batches(NamedTuple):
-    """The draws of several steps. Each array begins with (n_steps, songs_per_batch)."""
+    """The draws of several steps. Each array begins with (n_steps, songs_per_step)."""
 
     songs: np.ndarray  # int64, rows of the music list
     rows: np.ndarray  # (.., run_length) int64, rows of the inputs
@@ -37,7 +37,7 @@ class Batches(NamedTuple):
     # (.., run_length) float32, 1 where the word vector stands alone, 0 where the
     # song vector does
     shown: np.ndarray
-    # (n_steps, 2, songs_per_batch * run_length) int64, which input of the step is mixed
+    # (n_steps, 2, songs_per_step * run_length) int64, which input of the step is mixed
     # into each, as A and as B
     others: np.ndarray
 
@@ -49,13 +49,13 @@ def epoch_random(seed, epoch, rank=0):
     return np.random.default_rng([seed, epoch, rank])
 
 
-def batch_shape(config, lengths):
+def step_shape(config, lengths):
     """Songs in a step and inputs of each:
     SONGS_PER_BATCH of them, more where a stretch holds too few inputs to
     fill BATCH_SIZE.
     """
     longest = min(config.WINDOW_SIZE + 1, int(lengths.max()))
-    run_length = min(config.BATCH_SIZE // min(config.songs_per_batch, len(lengths)), longest)
+    run_length = min(config.BATCH_SIZE // min(config.songs_per_step, len(lengths)), longest)
     return min(config.BATCH_SIZE // run_length, len(lengths)), run_length
 
 
@@ -65,18 +65,18 @@ def deck(seed, number, rank, n_songs):
     return np.random.default_rng([seed, number, rank, n_songs]).permutation(n_songs)
 
 
-def deal_songs(seed, n_songs, first, n_steps, songs_per_batch, rank=0):
-    """Songs (n_steps, songs_per_batch) int64 from card `first` on of an endless row of decks.
+def deal_songs(seed, n_songs, first, n_steps, songs_per_step, rank=0):
+    """Songs (n_steps, songs_per_step) int64 from card `first` on of an endless row of decks.
 
     In one step no song comes twice unless two decks meet in it. Decks go on from
     one epoch to the next: all songs have their turn even where an epoch is
     shorter than a deck.
     """
-    last = first + n_steps * songs_per_batch
+    last = first + n_steps * songs_per_step
     decks = range(first // n_songs, -(-last // n_songs))
     cards = np.concatenate([deck(seed, number, rank, n_songs) for number in decks])
-    return cards[first - decks[0] * n_songs :][: n_steps * songs_per_batch].reshape(
-        n_steps, songs_per_batch
+    return cards[first - decks[0] * n_songs :][: n_steps * songs_per_step].reshape(
+        n_steps, songs_per_step
     )
 
 
@@ -99,7 +99,7 @@ def draw_spread(random, stretch, run_length):
 
 
 def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
-    """Batches for the `songs` (n_steps, songs_per_batch);
+    """Batches for the `songs` (n_steps, songs_per_step);
     with probability `hide` a song vector stands alone, else a word vector.
     """
     lengths = corpus.lengths[songs]
@@ -119,7 +119,7 @@ def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
 
 
 def read_inputs(corpus, batches):
-    """The inputs of `batches` as a pool (n_steps * songs_per_batch * run_length, dim),
+    """The inputs of `batches` as a pool (n_steps * songs_per_step * run_length, dim),
     and Batches whose `rows` count in it.
     """
     pool = corpus.inputs.take(batches.rows.ravel())

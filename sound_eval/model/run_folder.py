@@ -334,7 +334,8 @@ class RunFolder:
                 f"{path}: not a list of costs ({one_line(error)}); "
                 "put back what was there, or only its header `epoc,cost`"
             ) from error
-        return [row for row in rows if row[0] <= self.epoch()]
+        last = self.epoch()
+        return [(epoch, cost) for epoch, cost in rows if epoch <= last]
 
 
 class RunWriter(RunFolder):

@@ -1,24 +1,16 @@
 """Training: steps of Adam compiled into chunks, the averages that are saved, and an
 epoch as a loop of chunks.
 
-Conventions
------------
-The whole state is a flat dict of NumPy arrays (`new_state`), which is also what a save
-holds, so a resumed training goes on exactly:
-
-    net_1/..., net_2/...                        the networks (`network.init_network`)
-    adam_m/..., adam_v/..., average/...         Adam's moments and the running averages,
-                                                for each of these
-    step                                        steps done
-    songs/vector, songs/adam_m, songs/adam_v, songs/average     (n_songs, dim_out), one row per song
-    songs/step                                  (n_songs,) steps in which the song took part
-    mean, deviation                             (dim,) what normalises the inputs
-
 What a save publishes are the averages: with a constant learning rate they are as good
 as the end of a decayed run, at any time (polynomial-decay averaging, Shamir & Zhang
 2013), so the loop need not know when it will be stopped.
 Rows of songs are gathered before a chunk and put back after it; a step costs the same
 whatever the number of songs.
+
+Conventions
+-----------
+All that changes is one `state.State`, of NumPy arrays between chunks and of tensors
+within: a chunk is a function of it that TensorFlow compiles.
 """
 
 import numpy as np
@@ -27,13 +19,15 @@ import tensorflow as tf
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import input_size, overlap
 from sound_eval.model import devices, network, pairs
+from sound_eval.model.state import Nets, Slots, Songs, State, mapped
 
-BETA_1, BETA_2, EPSILON = (
-    0.9,
-    0.99,
-    1e-8,
-)  # Adam's constants (Kingma & Ba 2015), but a shorter memory of the gradients' size: with 0.999
+# Adam is our own, and so are the averages: both are kept for each song's row with a count
+# of steps of its own, and are compiled into the chunk, which no Keras optimizer can be.
+# Adam's constants (Kingma & Ba 2015), but a shorter memory of the gradients' size: with 0.999
 # it lags behind their jumps in this model, and the cost now and then leaps up by a factor of ten
+BETA_1 = 0.9
+BETA_2 = 0.99
+EPSILON = 1e-8
 # the average's weight on step t grows as t^power: about the last tenth of
 # the steps counts
 AVERAGE_POWER = 8
@@ -42,44 +36,33 @@ FEW_SONGS = 100
 # steps in one call of the compiled function: half a second on a laptop, so that
 # stopping is prompt
 CHUNK_STEPS = 32
-NETWORKS = ("net_1", "net_2")
-SLOTS = ("adam_m", "adam_v", "average")
-SONG_TABLES = ("vector", "adam_m", "adam_v", "average")
 
 
 def new_state(config, corpus, seed):
-    """The state before the first step."""
+    """The State before the first step."""
     random = np.random.default_rng(seed)
-    state = {"mean": corpus.mean, "deviation": corpus.deviation, "step": np.int64(0)}
-    for net in NETWORKS:
-        for name, value in network.init_network(
-            random, input_size(config), config.HIDDEN_SIZE, config.OUTPUT_VECTOR_SIZE
-        ).items():
-            state[f"{net}/{name}"] = state[f"average/{net}/{name}"] = value
-            state[f"adam_m/{net}/{name}"] = state[f"adam_v/{net}/{name}"] = np.zeros_like(value)
-    for table in SONG_TABLES:
-        state[f"songs/{table}"] = np.zeros(
-            (len(corpus.names), config.OUTPUT_VECTOR_SIZE), np.float32
-        )
-    state["songs/step"] = np.zeros(len(corpus.names), np.float32)
-    return state
-
-
-def with_new_songs(state, song_vectors):
-    """The state with rows added for new songs, which start from `song_vectors` (n_new, dim_out)."""
-    new = dict(state)
-    for table in SONG_TABLES:
-        rows = song_vectors if table in ("vector", "average") else np.zeros_like(song_vectors)
-        new[f"songs/{table}"] = np.concatenate([state[f"songs/{table}"], rows])
-    new["songs/step"] = np.concatenate(
-        [state["songs/step"], np.zeros(len(song_vectors), np.float32)]
+    sizes = (input_size(config), config.HIDDEN_SIZE, config.OUTPUT_VECTOR_SIZE)
+    nets = Nets(*(network.init_network(random, *sizes) for _ in Nets._fields))
+    n_songs = len(corpus.names)
+    tables = [np.zeros((n_songs, config.OUTPUT_VECTOR_SIZE), np.float32) for _ in range(4)]
+    return State(
+        mean=corpus.mean,
+        deviation=corpus.deviation,
+        step=np.int64(0),
+        nets=nets,
+        slots=Slots(mapped(np.zeros_like, nets), mapped(np.zeros_like, nets), nets),
+        songs=Songs(*tables, step=np.zeros(n_songs, np.float32)),
     )
-    return new
 
 
-def network_names(state):
-    """`net_1/hidden_kernel` and so on, in a fixed order."""
-    return sorted(name for name in state if name.split("/")[0] in NETWORKS)
+def with_new_songs(state, song_terms):
+    """The State with rows added for new songs, which start from `song_terms` (n_new, dim_out)."""
+    zeros = np.zeros_like(song_terms)
+    steps = np.zeros(len(song_terms), np.float32)
+    new = Songs(term=song_terms, adam_m=zeros, adam_v=zeros, average=song_terms, step=steps)
+    return state._replace(
+        songs=mapped(lambda old, rows: np.concatenate([old, rows]), state.songs, new)
+    )
 
 
 def adam(value, gradient, m, v, step, rate):
@@ -117,7 +100,7 @@ def read_runs(pool, rows, normal):
 
 
 class Trainer:
-    """Trains a state on a corpus, on all devices of the workers (`distribution`).
+    """Trains a State on a corpus, on all devices of the workers (`devices`).
 
     The inputs are put on each device once where they fit FRAMES_ON_DEVICE_GB, else they
     are read from the corpus a chunk at a time, while the devices compute the chunk
@@ -125,11 +108,15 @@ class Trainer:
     """
 
     def __init__(self, corpus, config, state, seed, workers=None):
-        self.corpus, self.config, self.state, self.seed = corpus, config, dict(state), seed
+        self.corpus = corpus
+        self.config = config
+        self.state = state
+        self.seed = seed
         self.workers = workers or devices.Alone()
         self.warning = self.workers.open(config, len(corpus.names))
-        self.n_songs, self.run_length = self.batch_shape()
-        self.rows_per_step = self.workers.n_replicas * self.n_songs * self.run_length
+        # of one replica
+        self.songs_per_step, self.run_length = self.step_shape()
+        self.rows_per_step = self.workers.n_replicas * self.songs_per_step * self.run_length
         self.decay = weight_decay(config, len(corpus.names))
         self.steps_per_epoch = max(1, round(config.TRAIN_STEPS_PER_SAVE / self.rows_per_step))
         self.on_device = corpus.inputs.nbytes <= config.FRAMES_ON_DEVICE_GB * 1e9
@@ -137,16 +124,17 @@ class Trainer:
         self.chunk = tf.function(self.train_chunk, jit_compile=True, reduce_retracing=False)
         self.chunks_at_replicas = self.workers.replicate(self.replica_chunk)
 
-    def batch_shape(self):
+    def step_shape(self):
         """Songs in a step of one replica and inputs of each, the same for all replicas."""
-        n_songs, n_replicas = len(self.corpus.names), self.workers.n_replicas
+        n_songs = len(self.corpus.names)
+        n_replicas = self.workers.n_replicas
         fewest = n_songs // n_replicas
         if fewest < 2:
             raise InputError(
                 f"{n_songs} songs for {n_replicas} devices, expected two or more for each; "
                 "start fewer workers"
             )
-        return pairs.batch_shape(self.config, np.sort(self.corpus.lengths)[-fewest:])
+        return pairs.step_shape(self.config, np.sort(self.corpus.lengths)[-fewest:])
 
     def inputs_on_devices(self):
         """All inputs (n_inputs, dim), one tensor for each device of this worker."""
@@ -175,9 +163,9 @@ class Trainer:
         def body(i, step, nets, slots, songs, total):
             batch = pairs.Batches(*(part[i] for part in batches))
             inputs = read_runs(pool, batch.rows, normal)
-            vectors = tf.gather(songs["vector"], batch.songs)
+            terms = tf.gather(songs.term, batch.songs)
             cost, net_gradients, song_gradients = self.cost_and_gradients(
-                nets, vectors, inputs, batch
+                nets, terms, inputs, batch
             )
             nets, slots = self.update_networks(nets, slots, net_gradients, step + 1)
             songs = self.update_songs(songs, batch.songs, song_gradients)
@@ -186,39 +174,34 @@ class Trainer:
         start = (tf.constant(0), step, nets, slots, songs, tf.constant(0.0))
         return tf.while_loop(lambda i, *_: i < n_steps, body, start)[2:]
 
-    def cost_and_gradients(self, nets, song_vectors, inputs, batch):
-        """The cost of a step, and the gradients by networks and song vectors of the
-        cost with its L2 term.
+    def cost_and_gradients(self, nets, song_terms, inputs, batch):
+        """The cost of a step, and the gradients by networks and song terms of the
+        cost with what SONG_L2 adds.
         """
+        config = self.config
         with tf.GradientTape() as tape:
-            tape.watch([nets, song_vectors])
+            tape.watch([nets, song_terms])
             cost = network.cost(
-                nets, song_vectors, inputs, batch, self.config.MIX_INPUTS, self.config.KIN_SHARE
+                nets, song_terms, inputs, batch, config.MIX_INPUTS, config.KIN_SHARE
             )
-            total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / self.n_songs
-        return cost, *tape.gradient(total, [nets, song_vectors])
+            total = cost + config.SONG_L2 * tf.reduce_sum(song_terms**2) / self.songs_per_step
+        return cost, *tape.gradient(total, [nets, song_terms])
 
     def update_networks(self, nets, slots, gradients, step):
-        """Adam and the running average for every tensor of both networks."""
-        new_nets, new_slots = ({}, {}), tuple({slot: {} for slot in SLOTS} for _ in nets)
-        for index, net in enumerate(nets):
-            for name, value in net.items():
-                slot = {kind: slots[index][kind][name] for kind in SLOTS}
-                value, m, v = adam(
-                    value,
-                    gradients[index][name],
-                    slot["adam_m"],
-                    slot["adam_v"],
-                    step,
-                    self.config.ADAM_learning_rate,
-                )
-                value *= 1 - self.decay if name.endswith("kernel") else 1
-                new_nets[index][name] = value
-                for kind, tensor in zip(
-                    SLOTS, (m, v, averaged(slot["average"], value, step)), strict=True
-                ):
-                    new_slots[index][kind][name] = tensor
-        return new_nets, new_slots
+        """Adam and the running average for every layer of both networks."""
+        layers = zip(*map(tf.nest.flatten, (nets, gradients, *slots)), strict=True)
+        updated = [self.update_layer(*layer, step) for layer in layers]
+        nets, *slots = (
+            tf.nest.pack_sequence_as(nets, tensors) for tensors in zip(*updated, strict=True)
+        )
+        return nets, Slots(*slots)
+
+    def update_layer(self, value, gradient, m, v, average, step):
+        """One layer and its slots after a step."""
+        value, m, v = adam(value, gradient, m, v, step, self.config.ADAM_learning_rate)
+        if value.shape.rank == 2:  # a kernel; biases are left alone
+            value *= 1 - self.decay
+        return value, m, v, averaged(average, value, step)
 
     def update_songs(self, songs, rows, gradients):
         """Adam and the running average for the rows of the step's songs;
@@ -227,28 +210,18 @@ class Trainer:
         same = tf.cast(rows[:, None] == rows[None, :], tf.float32)
         # a song that has two runs in the step gets the sum of both, in both
         gradients = same @ gradients
-        row = {name: tf.gather(songs[name], rows) for name in songs}
-        step = row["step"] + 1
+        row = mapped(lambda table: tf.gather(table, rows), songs)
+        step = row.step + 1
         column = step[:, None]
-        vector, m, v = adam(
-            row["vector"],
-            gradients,
-            row["adam_m"],
-            row["adam_v"],
-            column,
-            self.config.SONG_learning_rate,
+        term, m, v = adam(
+            row.term, gradients, row.adam_m, row.adam_v, column, self.config.SONG_learning_rate
         )
-        new = {
-            "vector": vector,
-            "adam_m": m,
-            "adam_v": v,
-            "average": averaged(row["average"], vector, column),
-            "step": step,
-        }
-        return {
-            name: tf.tensor_scatter_nd_update(songs[name], rows[:, None], new[name])
-            for name in songs
-        }
+        new = Songs(term, m, v, averaged(row.average, term, column), step)
+        return mapped(
+            lambda table, values: tf.tensor_scatter_nd_update(table, rows[:, None], values),
+            songs,
+            new,
+        )
 
     def run_epoch(self, epoch, should_stop, on_chunk):
         """Train one epoch, or until `should_stop()`; `on_chunk(rows, mean_cost)` after every chunk.
@@ -256,22 +229,23 @@ class Trainer:
         Returns the mean cost over the steps done, or None if there was none. Raises
         InputError where the cost is not finite.
         """
-        total = done = 0
+        total = 0
+        done = 0
         for parts, n_steps in pairs.in_advance(self.chunks(epoch)):
             if should_stop():
                 break
             cost = self.run_chunk(parts, n_steps)
             if not np.isfinite(cost):
-                step = int(self.state["step"])
                 raise InputError(
-                    f"the cost is {cost} near step {step}; "
+                    f"the cost is {cost} near step {int(self.state.step)}; "
                     f"ADAM_learning_rate {self.config.ADAM_learning_rate} is likely too high"
                 )
-            total, done = total + cost, done + n_steps
+            total += cost
+            done += n_steps
             on_chunk(n_steps * self.rows_per_step, cost / n_steps)
         if self.workers.n_workers > 1:
-            for table in (*SONG_TABLES, "step"):
-                self.workers.gather(self.state[f"songs/{table}"])
+            for table in self.state.songs:
+                self.workers.gather(table)
         return total / done if done else None
 
     def chunks(self, epoch):
@@ -283,7 +257,7 @@ class Trainer:
         ]
         for first in range(0, self.steps_per_epoch, CHUNK_STEPS):
             n_steps = min(CHUNK_STEPS, self.steps_per_epoch - first)
-            card = ((epoch - 1) * self.steps_per_epoch + first) * self.n_songs
+            card = ((epoch - 1) * self.steps_per_epoch + first) * self.songs_per_step
             yield (
                 [self.draw(index, random, card, n_steps) for index, random in enumerate(randoms)],
                 n_steps,
@@ -293,19 +267,18 @@ class Trainer:
         """One chunk of one of this worker's replicas: (pool, Batches)."""
         replica = self.workers.replicas[index]
         own = self.workers.own(len(self.corpus.names), replica)
-        chosen = own[pairs.deal_songs(self.seed, len(own), card, n_steps, self.n_songs, replica)]
+        dealt = pairs.deal_songs(self.seed, len(own), card, n_steps, self.songs_per_step, replica)
         shape = (
             self.run_length,
             overlap(self.config),
             self.config.WINDOW_SIZE,
             self.config.HIDE_WORDS,
         )
-        batches = pairs.draw_batches(random, self.corpus, chosen, *shape)
-        pool, batches = (
-            (self.pools[index], batches)
-            if self.on_device
-            else pairs.read_inputs(self.corpus, batches)
-        )
+        batches = pairs.draw_batches(random, self.corpus, own[dealt], *shape)
+        if self.on_device:
+            pool = self.pools[index]
+        else:
+            pool, batches = pairs.read_inputs(self.corpus, batches)
         return pool, padded(batches, CHUNK_STEPS)
 
     def run_chunk(self, parts, n_steps):
@@ -314,10 +287,9 @@ class Trainer:
 
         Returns the sum over the steps of their costs, its mean over the replicas.
         """
-        networks, normal = (
-            (*self.networks(), np.float32(self.state["step"])),
-            (self.state["mean"], self.state["deviation"]),
-        )
+        state = self.state
+        networks = (state.nets, state.slots, np.float32(state.step))
+        normal = (state.mean, state.deviation)
         gathered = [self.gather_songs(batches) for _, batches in parts]
         arguments = [
             (*networks, songs, pool, batches, n_steps, normal)
@@ -325,10 +297,9 @@ class Trainer:
         ]
         results = self.chunks_at_replicas(arguments)
         nets, slots, _, total = results[0]
-        self.store(nets, slots, n_steps)
-        for (unique, _, _), (_, _, songs, _) in zip(gathered, results, strict=True):
-            for name, table in songs.items():
-                self.state[f"songs/{name}"][unique] = table[: len(unique)]
+        self.state = state._replace(nets=nets, slots=slots, step=state.step + n_steps)
+        for (rows, _, _), (_, _, songs, _) in zip(gathered, results, strict=True):
+            self.put_back(rows, songs)
         return float(total)
 
     def gather_songs(self, batches):
@@ -339,27 +310,13 @@ class Trainer:
         # as many rows in every chunk, so that the graph is compiled once
         n_gathered = min(batches.songs.size, len(self.corpus.names))
         gathered = np.resize(unique, n_gathered)
-        songs = {name: self.state[f"songs/{name}"][gathered] for name in (*SONG_TABLES, "step")}
+        songs = mapped(lambda table: table[gathered], self.state.songs)
         return unique, songs, batches._replace(songs=rows.reshape(batches.songs.shape))
 
-    def networks(self):
-        """The networks and their slots, as the structures that the graph works on."""
-        nets, slots = ({}, {}), ({slot: {} for slot in SLOTS}, {slot: {} for slot in SLOTS})
-        for name in network_names(self.state):
-            net, tensor = name.split("/")
-            nets[NETWORKS.index(net)][tensor] = self.state[name]
-            for slot in SLOTS:
-                slots[NETWORKS.index(net)][slot][tensor] = self.state[f"{slot}/{name}"]
-        return nets, slots
-
-    def store(self, nets, slots, n_steps):
-        """Put the networks and slots that come out of the graph into the state."""
-        for index, net in enumerate(NETWORKS):
-            for tensor, value in nets[index].items():
-                self.state[f"{net}/{tensor}"] = value
-                for slot in SLOTS:
-                    self.state[f"{slot}/{net}/{tensor}"] = slots[index][slot][tensor]
-        self.state["step"] = self.state["step"] + n_steps
+    def put_back(self, rows, songs):
+        """Put the tables of a chunk, whose first rows are the songs `rows`, into the state."""
+        for table, values in zip(self.state.songs, songs, strict=True):
+            table[rows] = values[: len(rows)]
 
 
 def padded(batches, n_steps):

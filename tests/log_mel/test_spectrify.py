@@ -130,7 +130,7 @@ def test_exclude(music, tmp_path):
 
 def test_long_files_are_capped_or_left_out(music, tmp_path):
     encode(planted_sound("pulse", 9, 4), music / "long.wav")
-    (tmp_path / "cap.yaml").write_text("TIME_SEGMENT_SIZE: 0.025\nMAX_SECONDS: 2\n")
+    (tmp_path / "cap.yaml").write_text("FFT_SIZE: 2048\nMAX_SECONDS: 2\n")
     (tmp_path / "skip.yaml").write_text("MAX_SECONDS: 2\nLONG_FILES: skip\n")
     assert (
         last_line(run_script(SCRIPT, music, tmp_path / "cap", "--config", tmp_path / "cap.yaml"))

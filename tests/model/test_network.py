@@ -9,6 +9,7 @@ tf = pytest.importorskip("tensorflow")
 from sound_eval.inputs.corpus import open_corpus  # noqa: E402
 from sound_eval.inputs.network_inputs import list_songs  # noqa: E402
 from sound_eval.model import network, pairs, training  # noqa: E402
+from sound_eval.model.state import Nets, from_arrays, mapped, to_arrays  # noqa: E402
 
 N_SONGS, RUN, DIM, OUT = 3, 6, 5, 4
 LEAST = (2, 2, 1)
@@ -153,12 +154,13 @@ def run(trainer, epoch=1):
 
 def test_only_songs_of_the_step_get_a_step(corpus):
     trainer = trainer_of(corpus, TRAIN_STEPS_PER_SAVE=1)  # one step
-    before = {name: array.copy() for name, array in trainer.state.items()}
+    before = mapped(np.copy, trainer.state.songs)
     run(trainer)
-    touched = trainer.state["songs/step"] > 0
-    assert touched.sum() == trainer.n_songs < len(touched)
-    for table in training.SONG_TABLES:
-        moved = (trainer.state[f"songs/{table}"] != before[f"songs/{table}"]).any(axis=1)
+    songs = trainer.state.songs
+    touched = songs.step > 0
+    assert touched.sum() == trainer.songs_per_step < len(touched)
+    for table in ("term", "adam_m", "adam_v", "average"):
+        moved = (getattr(songs, table) != getattr(before, table)).any(axis=1)
         assert (moved == touched).all()
 
 
@@ -200,9 +202,11 @@ def test_weight_decay_shrinks_kernels_by_the_number_of_songs(corpus):
     )
     run(free)
     run(held)
-    for name in training.network_names(free.state):
-        share = 1 - held.decay if name.endswith("kernel") else 1
-        np.testing.assert_allclose(held.state[name], share * free.state[name], rtol=1e-5, atol=1e-7)
+    for net in Nets._fields:
+        for layer, free_array in getattr(free.state.nets, net).items():
+            share = 1 - held.decay if layer.endswith("kernel") else 1
+            held_array = getattr(held.state.nets, net)[layer]
+            np.testing.assert_allclose(held_array, share * free_array, rtol=1e-5, atol=1e-7)
 
 
 def test_training_lowers_the_cost_and_finds_the_styles(corpus):
@@ -212,7 +216,7 @@ def test_training_lowers_the_cost_and_finds_the_styles(corpus):
         for epoch in range(2, 6):
             last = run(trainer, epoch)
         assert last < 0.9 * first < 0.9 * 0.7
-        vectors = trainer.state["songs/average"]
+        vectors = trainer.state.songs.average
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         style = np.array([int(name.split(" ")[-1][:3]) % 3 for name in corpus.names])
         similarity = unit @ unit.T
@@ -226,8 +230,9 @@ def test_streaming_equals_the_inputs_on_the_device(corpus):
     assert on_device.on_device and not streamed.on_device
     run(on_device)
     run(streamed)
-    for name, array in on_device.state.items():
-        np.testing.assert_allclose(streamed.state[name], array, atol=1e-5, err_msg=name)
+    others = to_arrays(streamed.state)
+    for name, array in to_arrays(on_device.state).items():
+        np.testing.assert_allclose(others[name], array, atol=1e-5, err_msg=name)
 
 
 def test_n_plus_n_epochs_equal_2n(corpus):
@@ -237,12 +242,13 @@ def test_n_plus_n_epochs_equal_2n(corpus):
     part = trainer_of(corpus)
     run(part, 1)
     run(part, 2)
-    saved = {name: np.array(array) for name, array in part.state.items()}
-    resumed = training.Trainer(corpus, small_config(), saved, seed=0)
+    saved = {name: np.array(array) for name, array in to_arrays(part.state).items()}
+    resumed = training.Trainer(corpus, small_config(), from_arrays(saved), seed=0)
     run(resumed, 3)
     run(resumed, 4)
-    for name, array in whole.state.items():
-        np.testing.assert_array_equal(resumed.state[name], array, err_msg=name)
+    others = to_arrays(resumed.state)
+    for name, array in to_arrays(whole.state).items():
+        np.testing.assert_array_equal(others[name], array, err_msg=name)
 
 
 def test_an_exploding_cost_is_an_error(corpus):
@@ -252,15 +258,18 @@ def test_an_exploding_cost_is_an_error(corpus):
             run(trainer, epoch)
 
 
-def test_new_songs_keep_old_rows():
+def test_new_songs_keep_old_rows(corpus):
     config = small_config()
-    state = {
-        f"songs/{table}": np.random.default_rng(0).random((3, 8)).astype(np.float32)
-        for table in training.SONG_TABLES
-    }
-    state["songs/step"] = np.ones(3, np.float32)
+    random = np.random.default_rng(0)
+    state = mapped(
+        lambda array: random.random(np.shape(array)).astype(np.float32),
+        training.new_state(config, corpus, 0),
+    )
+    n_songs = len(corpus.names)
     new = training.with_new_songs(state, np.full((2, config.OUTPUT_VECTOR_SIZE), 7, np.float32))
-    for table in training.SONG_TABLES:
-        np.testing.assert_array_equal(new[f"songs/{table}"][:3], state[f"songs/{table}"])
-    assert (new["songs/vector"][3:] == 7).all() and (new["songs/average"][3:] == 7).all()
-    assert new["songs/step"].tolist() == [1, 1, 1, 0, 0]
+    for old_table, table in zip(state.songs, new.songs, strict=True):
+        np.testing.assert_array_equal(table[:n_songs], old_table)
+    assert (new.songs.term[n_songs:] == 7).all() and (new.songs.average[n_songs:] == 7).all()
+    assert not (new.songs.adam_m[n_songs:].any() or new.songs.adam_v[n_songs:].any())
+    assert new.songs.step[n_songs:].tolist() == [0, 0]
+    assert new.nets is state.nets and new.slots is state.slots

@@ -57,16 +57,16 @@ def test_inputs_of_a_stretch_come_equally_often(corpus):
 
 def test_a_step_holds_batch_size_rows_where_the_corpus_can_fill_it():
     many = np.full(1000, 113)
-    assert pairs.batch_shape(
+    assert pairs.step_shape(
         small_config(BATCH_SIZE=960, SONGS_PER_BATCH=80, WINDOW_SIZE=90), many
     ) == (80, 12)
-    assert pairs.batch_shape(
+    assert pairs.step_shape(
         small_config(BATCH_SIZE=960, SONGS_PER_BATCH=10, WINDOW_SIZE=9), many
     ) == (96, 10)  # stretches of ten
-    assert pairs.batch_shape(
+    assert pairs.step_shape(
         small_config(BATCH_SIZE=960, SONGS_PER_BATCH=80, WINDOW_SIZE=90), many[:3]
     ) == (3, 91)
-    assert pairs.batch_shape(
+    assert pairs.step_shape(
         small_config(BATCH_SIZE=960, SONGS_PER_BATCH=80, WINDOW_SIZE=90), np.ones(1000, int)
     ) == (960, 1)
 

@@ -375,7 +375,7 @@ def test_random_weights_stand_beside_the_vectors_of_a_real_run(run, run_script, 
 
 def write_config(folder):
     (folder / "config.yaml").write_text(
-        "NUM_MEL_BINS: 40\nTIME_SEGMENT_SIZE: 0.1\nTRAIN_STEPS_PER_SAVE: 2000\n"
+        "NUM_MEL_BINS: 40\nTIME_SEGMENT_SIZE: 0.1\nTEXTURE_SECONDS: 0\nTRAIN_STEPS_PER_SAVE: 2000\n"
     )
     return folder / "config.yaml"
 
