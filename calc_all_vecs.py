@@ -14,6 +14,7 @@ import numpy as np
 
 from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
+from sound_eval.files.marks import MUSIC_LIST_NAME
 from sound_eval.files.outputs import OutputTree
 from sound_eval.files.trees import is_inside, log_mel_name, write_array
 from sound_eval.log_mel.tree_state import STATE_NAME
@@ -225,7 +226,7 @@ def main(argv=None):
     if args.song_vectors is not None:
         check_song_vectors(args.song_vectors, list(means))
         write_song_vectors(args, run, state, networks, config, means)
-        music_list = args.song_vectors.parent / "music_list.txt"
+        music_list = args.song_vectors.parent / MUSIC_LIST_NAME
         print_next(
             "python",
             "process_results/logistic_regress.py",

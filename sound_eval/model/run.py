@@ -17,12 +17,13 @@ import numpy as np
 
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.errors import InputError
+from sound_eval.files.marks import RUN_FOLDERS, TREE_MARK
 from sound_eval.files.trees import is_inside
-from sound_eval.log_mel.tree_state import STATE_NAME
 from sound_eval.model import corpus as corpora
 from sound_eval.model import devices, inference
 from sound_eval.model.monitor import Asked, Monitor
-from sound_eval.model.run_folder import OWN_FOLDERS, RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 from sound_eval.model.state import read_state, to_arrays
 from sound_eval.terminal import Progress, quiet_tensorflow, warn
 
@@ -118,7 +119,7 @@ def check_places(run_dir, log_mel_dir):
     """Raise InputError where the files of the run folder and of a log-mel tree would be
     taken for each other's.
     """
-    trees = [folder for folder in _upwards(run_dir) if (folder / STATE_NAME).is_file()]
+    trees = [folder for folder in _upwards(run_dir) if (folder / TREE_MARK).is_file()]
     if is_inside(run_dir, log_mel_dir):
         trees.insert(0, log_mel_dir)
     if trees:
@@ -126,7 +127,7 @@ def check_places(run_dir, log_mel_dir):
             f"{run_dir}: lies in the log-mel tree {trees[0]}, "
             "and its files would be taken for songs; give one outside"
         )
-    for name in OWN_FOLDERS:
+    for name in RUN_FOLDERS:
         if is_inside(log_mel_dir, run_dir / name):
             raise InputError(
                 f"{log_mel_dir}: lies in {run_dir / name}, which the run folder keeps for itself; "

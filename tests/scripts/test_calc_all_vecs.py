@@ -14,7 +14,8 @@ from sound_eval.errors import InputError
 from sound_eval.files.trees import read_music_list
 from sound_eval.model import corpus as corpora
 from sound_eval.model import inference
-from sound_eval.model.run_folder import RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 from sound_eval.songs.library import read_song_vectors, save_song_vectors
 
 SCRIPT = "calc_all_vecs.py"
