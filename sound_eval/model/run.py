@@ -21,11 +21,10 @@ from sound_eval.files.marks import RUN_FOLDERS, TREE_MARK
 from sound_eval.files.trees import is_inside
 from sound_eval.model import corpus as corpora
 from sound_eval.model import devices, inference
-from sound_eval.model.monitor import Asked, Monitor
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.run_writer import RunWriter
 from sound_eval.model.state import read_state, to_arrays
-from sound_eval.terminal import Progress, quiet_tensorflow, warn
+from sound_eval.terminal import Asked, Monitor, Progress, quiet_tensorflow, warn
 
 # Config keys that a run cannot change: what the networks see, and their shape.
 FIXED_KEYS = (*corpora.INPUT_KEYS, "HIDDEN_SIZE", "OUTPUT_VECTOR_SIZE")
