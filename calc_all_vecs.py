@@ -12,6 +12,7 @@ import numpy as np
 
 from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
+from sound_eval.files.marks import MUSIC_LIST_NAME
 from sound_eval.inputs.network_inputs import list_songs, read_inputs
 from sound_eval.model import song_vectors
 from sound_eval.model.inference import networks_of
@@ -164,7 +165,7 @@ def say_next(args):
         "python",
         "process_results/logistic_regress.py",
         "METADATA.csv",
-        args.song_vectors.parent / "music_list.txt",
+        args.song_vectors.parent / MUSIC_LIST_NAME,
         args.song_vectors,
     )
 

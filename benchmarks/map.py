@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 
 from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
-from sound_eval.model.run_folder import RunWriter
+from sound_eval.model.run_writer import RunWriter
 
 EXAMPLE = """example:
   python benchmarks/map.py --songs 8000 100000"""

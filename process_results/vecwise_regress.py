@@ -11,6 +11,7 @@ import numpy as np
 from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.evaluation import report
+from sound_eval.files.marks import MUSIC_LIST_NAME
 from sound_eval.files.trees import log_mel_name, walk_songs
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.songs.labelled import LabelledSongs
@@ -106,7 +107,7 @@ def main(argv=None):
         "python",
         "process_results/sphere_kmeans.py",
         args.metadata,
-        run_dir / "music_list.txt",
+        run_dir / MUSIC_LIST_NAME,
         vectors,
         "--csv-column",
         task.column,

@@ -196,7 +196,7 @@ def write_run_folder(path, vectors, names, config=None, epoch=1, weights=None):
     """
     from sound_eval.config import read_config
     from sound_eval.files.trees import audio_name
-    from sound_eval.model.run_folder import RunWriter
+    from sound_eval.model.run_writer import RunWriter
 
     run = RunWriter(path)
     run.start(config or read_config(), [audio_name(name) for name in names])

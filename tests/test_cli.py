@@ -10,8 +10,7 @@ import time
 import pytest
 
 from sound_eval.cli import positive_int, positive_number, run_main, seed_number
-from sound_eval.model.monitor import Asked, Monitor
-from sound_eval.terminal import PROGRESS_FD, Progress
+from sound_eval.terminal import PROGRESS_FD, Asked, Monitor, Progress
 
 
 class Terminal(io.StringIO):

@@ -23,6 +23,7 @@ from sound_eval.cli import run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.evaluation.report import REPORT_FILES, REPORT_KIND
 from sound_eval.files import outputs
+from sound_eval.files.marks import MUSIC_LIST_NAME
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.songs.labelled import choose_label_column, read_labelled
 from sound_eval.songs.labels import column, read_metadata
@@ -198,11 +199,11 @@ class Demo:
 
     def inputs(self):
         """What the scripts of the evaluation read."""
-        return self.labels, self.run_folder.path / "music_list.txt", self.run_folder.vectors_path()
+        return self.labels, self.run_folder.path / MUSIC_LIST_NAME, self.run_folder.vectors_path()
 
     def scorable(self):
         """Whether enough songs have labels for a score; and how many songs there are."""
-        songs = read_labelled(self.labels, self.run_folder.path / "music_list.txt")
+        songs = read_labelled(self.labels, self.run_folder.path / MUSIC_LIST_NAME)
         counts = songs.table[self.label].str.strip().value_counts().drop("", errors="ignore")
         return (counts >= FEWEST_OF_A_LABEL).sum() >= 2, len(songs)
 

@@ -10,10 +10,18 @@ from sound_eval.files.trees import LOG_MEL_SUFFIX
 
 TREE_MARK = ".spectrify.jsonl"
 FAILURES_NAME = "failures.csv"  # in a log-mel tree
+
+# of a run folder
 RUN_MARK = "epoc_num.txt"
+MUSIC_LIST_NAME = "music_list.txt"  # beside other files of song vectors too
+CONFIG_NAME = "config.yaml"
+COSTS_NAME = "cost_list.csv"
+LOCK_NAME = ".lock"
+RUN_TEXTS = (CONFIG_NAME, MUSIC_LIST_NAME, COSTS_NAME, RUN_MARK)
+RUN_FOLDERS = ("weights", "cache", "tensorboard")
 RUN_PARTS = re.compile(
-    r"(vector_at_\d+\.npy|music_list\.txt|epoc_num\.txt|config\.yaml|cost_list\.csv|\.lock"
-    r"|(weights|cache|tensorboard)(/.*)?)"
+    rf"(vector_at_\d+\.npy|{'|'.join(map(re.escape, (*RUN_TEXTS, LOCK_NAME)))}"
+    rf"|({'|'.join(RUN_FOLDERS)})(/.*)?)"
 )
 
 

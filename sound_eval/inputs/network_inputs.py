@@ -15,6 +15,7 @@ import numpy as np
 
 from sound_eval.config import LOG_MEL_KEYS
 from sound_eval.errors import InputError
+from sound_eval.files.marks import RUN_MARK
 from sound_eval.files.trees import (
     checked_frames,
     checked_names,
@@ -77,7 +78,7 @@ def list_songs(tree):
     Raises InputError where there is none, or one has a name that no
     music list can hold.
     """
-    if (Path(tree) / "epoc_num.txt").is_file():
+    if (Path(tree) / RUN_MARK).is_file():
         raise InputError(
             f"{tree}: a run folder, where a tree of log-mel files is expected; "
             "were the two given in the wrong order?"

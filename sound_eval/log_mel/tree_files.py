@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from sound_eval.errors import InputError
-from sound_eval.files.marks import RUN_MARK
+from sound_eval.files.marks import MUSIC_LIST_NAME, RUN_MARK
 from sound_eval.files.trees import LOG_MEL_SUFFIX, TEMPORARY_PREFIX, is_inside, temporary_beside
 
 # as trees.temporary_beside makes them
@@ -26,7 +26,7 @@ TEMPORARY_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")
 # A file by which a folder is known to be something else, and what it is then.
 SIGNS = {
     RUN_MARK: "a run folder",
-    "music_list.txt": "a run folder, or vectors with their list of songs",
+    MUSIC_LIST_NAME: "a run folder, or vectors with their list of songs",
     "index.html": "a map, or another page",
 }
 

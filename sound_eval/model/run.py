@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.errors import InputError
+from sound_eval.files.marks import RUN_FOLDERS, TREE_MARK
 from sound_eval.files.trees import is_inside
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import INPUT_KEYS, list_songs
-from sound_eval.log_mel.tree_state import STATE_NAME
 from sound_eval.model import devices, inference, song_vectors
-from sound_eval.model.monitor import Asked, Monitor
-from sound_eval.model.run_folder import OWN_FOLDERS, RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 from sound_eval.model.state import read_state, to_arrays
-from sound_eval.terminal import quiet_tensorflow, warn
+from sound_eval.terminal import Asked, Monitor, quiet_tensorflow, warn
 
 # Config keys that a run cannot change: what the networks see, and their shape.
 FIXED_KEYS = (*INPUT_KEYS, "HIDDEN_SIZE", "OUTPUT_VECTOR_SIZE")
@@ -116,7 +116,7 @@ def check_places(run_dir, log_mel_dir):
     """Raise InputError where the files of the run folder and of a log-mel tree would be
     taken for each other's.
     """
-    trees = [folder for folder in _upwards(run_dir) if (folder / STATE_NAME).is_file()]
+    trees = [folder for folder in _upwards(run_dir) if (folder / TREE_MARK).is_file()]
     if is_inside(run_dir, log_mel_dir):
         trees.insert(0, log_mel_dir)
     if trees:
@@ -124,7 +124,7 @@ def check_places(run_dir, log_mel_dir):
             f"{run_dir}: lies in the log-mel tree {trees[0]}, "
             "and its files would be taken for songs; give one outside"
         )
-    for name in OWN_FOLDERS:
+    for name in RUN_FOLDERS:
         if is_inside(log_mel_dir, run_dir / name):
             raise InputError(
                 f"{log_mel_dir}: lies in {run_dir / name}, which the run folder keeps for itself; "

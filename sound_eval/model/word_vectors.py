@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 
 from sound_eval.errors import InputError
+from sound_eval.files.marks import TREE_MARK
 from sound_eval.files.outputs import OutputTree
 from sound_eval.files.trees import is_inside, log_mel_name, write_array
 from sound_eval.inputs.network_inputs import read_inputs
 from sound_eval.inputs.song_processes import in_processes
-from sound_eval.log_mel.tree_state import STATE_NAME
 from sound_eval.model.song_vectors import mean_of_words
 
 KIND = "word vectors"  # of the files, in the record of outputs
@@ -46,7 +46,7 @@ def check_outside_trees(path, log_mel_dir):
             "whose files it would replace or mix with; give a place outside"
         )
     for folder in (path.resolve(), *path.resolve().parents):
-        if (folder / STATE_NAME).is_file():
+        if (folder / TREE_MARK).is_file():
             raise InputError(
                 f"{path}: lies in the log-mel tree {folder}, whose files it would mix with; "
                 "give a place outside"

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sound_eval.errors import InputError, one_line
+from sound_eval.files.marks import MUSIC_LIST_NAME
 from sound_eval.files.names import fitting, on_disk, text_key
 from sound_eval.files.outputs import check_output, lines_of_kind, write_output
 from sound_eval.files.trees import (
@@ -36,7 +37,6 @@ from sound_eval.songs.finding import find_song
 from sound_eval.songs.lists import Entry
 
 KIND = "song vectors"  # of the three files, in the record of outputs
-LIST_NAME = "music_list.txt"
 MOST_DESCRIPTION_BYTES = 10_000
 TRIES, TRY_SECONDS = 20, 0.05  # of reading files that are being written
 REMEDY = "make it anew with calc_all_vecs.py --song-vectors"
@@ -191,7 +191,7 @@ def read_song_vectors(path):
     for _ in range(TRIES):
         vectors, names, made = (
             load_array(path),
-            read_music_list(path.with_name(LIST_NAME)),
+            read_music_list(path.with_name(MUSIC_LIST_NAME)),
             description(path),
         )
         problem = misfit(path, vectors, names, made)
@@ -231,9 +231,11 @@ def misfit(path, vectors, names, made):
     A former version noted no digests.
     """
     if vectors.ndim != 2 or len(vectors) != len(names):
-        return f"shape {vectors.shape} does not fit the {len(names)} songs of {LIST_NAME} beside it"
+        return f"shape {vectors.shape} does not fit the {len(names)} songs of {MUSIC_LIST_NAME} beside it"
     if made.get("songs", digest_of_names(names)) != digest_of_names(names):
-        return f"{LIST_NAME} beside it holds other songs than those it was made with; {REMEDY}"
+        return (
+            f"{MUSIC_LIST_NAME} beside it holds other songs than those it was made with; {REMEDY}"
+        )
     if "vectors" in made and made["vectors"] != digest_of_vectors(vectors):
         return f"not the vectors that {path.name}.json beside it speaks of; {REMEDY}"
     return ""
@@ -257,7 +259,7 @@ def check_song_vectors(path, names=None):
     """
     check_output(path, KIND)
     check_output(described_in(path), KIND)
-    music_list = path.with_name(LIST_NAME)
+    music_list = path.with_name(MUSIC_LIST_NAME)
     if names is None or not os.path.lexists(music_list) or same_songs(music_list, names):
         return
     check_output(music_list, KIND)
@@ -294,7 +296,7 @@ def save_song_vectors(path, names, vectors, kind, networks):
     check_song_vectors(path, names)
     with write_output(path, KIND) as file:
         write_array(file, vectors)
-    music_list = path.with_name(LIST_NAME)
+    music_list = path.with_name(MUSIC_LIST_NAME)
     if not (music_list.exists() and same_songs(music_list, names)):
         with write_output(music_list, KIND) as file:
             file.write(music_list_text(names).encode())

@@ -20,7 +20,8 @@ from planted import small_config
 from sound_eval.config import save_config
 from sound_eval.errors import InputError
 from sound_eval.files.trees import music_list_text
-from sound_eval.model.run_folder import RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 
 NAMES = ["a/ü 1.mp3", "b, c/2.wav"]
 
@@ -117,7 +118,8 @@ import sys
 import numpy as np
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
-from sound_eval.model.run_folder import RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 with RunWriter(sys.argv[1]) as run:
     epoch = run.epoch() if run.exists() else 0
     run.start(small_config(), ["a.npy", "b.npy"])
@@ -193,7 +195,8 @@ import itertools, sys
 import numpy as np
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
-from sound_eval.model.run_folder import RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 run = RunWriter(sys.argv[1])
 for epoch in itertools.count(1):
     n_songs = 2 + epoch // 3  # every third save has a new song
@@ -586,7 +589,8 @@ import numpy as np
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
 from sound_eval.cli import run_main
-from sound_eval.model.run_folder import RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 def main():
     run = RunWriter(sys.argv[1])
     run.start(small_config(), ["a.npy", "b.npy"])

@@ -15,7 +15,8 @@ from sound_eval.files.trees import read_music_list
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs, read_inputs
 from sound_eval.model import inference
-from sound_eval.model.run_folder import RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 from sound_eval.songs import library
 from sound_eval.songs.library import read_song_vectors, save_song_vectors
 

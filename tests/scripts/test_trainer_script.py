@@ -15,7 +15,8 @@ import pytest
 from conftest import REPO, run_script
 from planted import planted_song, write_config, write_tree
 
-from sound_eval.model.run_folder import RunFolder, RunWriter
+from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.run_writer import RunWriter
 
 SCRIPT = "spectrogram_doc2vec.py"
 
