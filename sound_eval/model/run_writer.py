@@ -37,7 +37,7 @@ from sound_eval.files.trees import (
     sync_folder,
     write_array,
 )
-from sound_eval.model.corpus import ARRAY_NAMES, STATE_NAME
+from sound_eval.inputs.cache import ARRAY_NAMES, STATE_NAME
 from sound_eval.model.run_folder import CONFIG_ARRAY, KIND, VECTORS, RunFolder
 
 PREFIX = ".writing-run-"  # of temporary files: others may be writing to the folder as well
