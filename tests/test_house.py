@@ -33,7 +33,7 @@ MODULES = sorted(
     for path in PACKAGE.rglob("*.py")
     if path.stem != "__init__"
 )
-WITH_TENSORFLOW = {"model/pairs", "model/network", "model/devices", "model/training", "model/board"}
+WITH_TENSORFLOW = {"model/network", "model/devices", "model/training", "model/board"}
 MOST_IN_A_ROOM = 12
 FOLDERS = (".", "process_results", "static_web_viewer", "tools", "benchmarks")
 SOURCES = sorted(
