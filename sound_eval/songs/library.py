@@ -351,7 +351,7 @@ def document_vectors(run, paths, song_vectors=None, made=None):
 
 def inputs_of_file(path, config):
     """Network inputs (n, input_dim) of an audio file, rounded as in training."""
-    from sound_eval.log_mel.spectrify import log_mel_of_file
+    from sound_eval.log_mel.log_mel_file import log_mel_of_file
     from sound_eval.model.corpus import network_inputs
 
     try:
