@@ -20,6 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sound_eval.errors import InputError, one_line
+from sound_eval.files.names import unlistable
 
 # Folders with no music of their owner's in them, in any case of letters: indexes and
 # thumbnails with a folder for each song, what was deleted, snapshots, half a file for
@@ -241,10 +242,6 @@ def unusable(name, status):
             if stat.S_ISFIFO(status.st_mode)
             else "a device or socket, not a file"
         )
-    if "\n" in name or "\r" in name:
-        return "its path holds a line break, which a music list cannot; rename it"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "its path is not valid UTF-8; rename it"
+    if problem := unlistable(name):
+        return f"its path {problem}; rename it"
     return "" if status.st_size else "the file is empty"

@@ -17,7 +17,6 @@ never a file.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from sound_eval.errors import InputError
+from sound_eval.files.locks import Lock
 from sound_eval.files.marks import is_part_of_run, is_part_of_tree
 from sound_eval.files.names import AUDIO_SUFFIXES
 from sound_eval.files.trees import NO_LINK, atomic_write, remove_temporaries
@@ -310,15 +310,10 @@ class OutputTree:
 
         Raises InputError where another process writes to it.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / RECORD_NAME, "a", encoding="utf-8") as record:
-            try:
-                fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{self.root}: another process is writing to this folder; "
-                    "wait for it or give another"
-                ) from None
+        taken = (
+            f"{self.root}: another process is writing to this folder; wait for it or give another"
+        )
+        with Lock(self.root / RECORD_NAME, taken):
             for folder, _, _ in os.walk(self.root):
                 remove_temporaries(folder, self.prefix)
             yield
