@@ -162,7 +162,7 @@ def decode(path, consume, *, samplerate, decoder="auto", max_seconds=0.0, skip_l
                 failures.append((name, error))
                 if isinstance(error, JudgedError):
                     break
-        raise explained(failures, file)
+        refuse(failures, file)
 
 
 def check_longest(seconds, max_seconds):
@@ -173,20 +173,21 @@ def check_longest(seconds, max_seconds):
         raise OverlongError(f"{seconds / 3600:.1f} h by its header")
 
 
-def explained(failures, file):
-    """The one error for the (route, error) pairs of a file that no route could decode.
-    Raises OSError where the disk does not give it.
+def refuse(failures, file):
+    """Raise the one error for the (route, error) pairs of a file that no route could
+    decode: OSError where the disk does not give it, UnreadableError where that says
+    nothing of its content, else DecodeError.
     """
     file.check_readable()
     text = "; ".join(f"{name}: {error}" for name, error in failures)
     if file.has_changed():
-        return UnreadableError(f"it changed while it was read; {text}")
+        raise UnreadableError(f"it changed while it was read; {text}")
     errors = [error for _, error in failures]
     if isinstance(errors[-1], JudgedError):
-        return type(errors[-1])(text)
+        raise type(errors[-1])(text)
     if all(isinstance(error, DecodeError) for error in errors):
-        return DecodeError(text)
-    return UnreadableError(text)
+        raise DecodeError(text)
+    raise UnreadableError(text)
 
 
 def decode_whole(path, *, samplerate, **options):

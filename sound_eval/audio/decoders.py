@@ -17,6 +17,7 @@ from sound_eval import programs
 from sound_eval.audio import verdict
 from sound_eval.audio.mixing import Mixer
 from sound_eval.audio.verdict import DecodeError
+from sound_eval.config import DECODERS
 from sound_eval.errors import InputError, one_line
 from sound_eval.structure.containers import read_layout
 from sound_eval.structure.file import Part
@@ -26,6 +27,10 @@ UNKNOWN_FRAMES = 1 << 40  # at least this many: libsndfile's ways to say that it
 AHEAD_BYTES = 1 << 17  # how far libsndfile may have read ahead
 # magic, offset of the samples, their size, encoding, sample rate, channels
 AU_HEADER = struct.Struct(">4s5I")
+FFMPEG = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "info"]
+# Sun audio of 32-bit floats, by either program
+FFMPEG_OUTPUT = ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
+SOX_OUTPUT = ["-t", "au", "-e", "floating-point", "-b", "32", "-"]
 
 
 class UnreadableError(InputError):
@@ -45,7 +50,8 @@ class Source:
     def __init__(self, file):
         self.file = file
         self.layout = read_layout(file.bytes)
-        self.broke = self.damage = ""
+        self.broke = ""
+        self.damage = ""
 
     def look_closer(self):
         """Go through all frames of an MP3, whose header alone does not settle it."""
@@ -57,11 +63,8 @@ class Source:
         """In words, that this is FLAC of unknown length, whose end libsndfile takes for
         an error; "" where it is not.
         """
-        return (
-            "its length is unknown"
-            if self.layout.kind == "flac" and not self.layout.seconds
-            else ""
-        )
+        is_unknown = self.layout.kind == "flac" and not self.layout.seconds
+        return "its length is unknown" if is_unknown else ""
 
     @property
     def parts(self):
@@ -76,7 +79,8 @@ def decode_soundfile(source):
     """Route through libsndfile: wav, flac, ogg, opus, mp3, aiff, au, caf and more."""
     if problem := source.layout.cut or source.layout.damage or source.unknown_flac:
         raise DecodeError(f"not asked: {problem}")
-    done = declared = 0.0
+    done = 0.0
+    declared = 0.0
     for part in source.parts:
         try:
             with open_sound(source, part) as sound:
@@ -85,7 +89,7 @@ def decode_soundfile(source):
                     done += len(block) / sound.samplerate
                     yield sound.samplerate, block
         except soundfile.SoundFileError as error:
-            # Without the number of the descriptor, which stands in front.
+            # without the number of the descriptor, which stands in front
             words = getattr(error, "error_string", "") or one_line(error)
             source.broke = words if done else ""
             raise DecodeError(words) from error
@@ -114,7 +118,8 @@ def frames_wanted(source, sound):
 
 def mono_blocks(sound, left):
     """The blocks of an open SoundFile, mixed, until `left` samples have come."""
-    mixer, buffer = Mixer(sound.channels), block_buffer(sound.channels)
+    mixer = Mixer(sound.channels)
+    buffer = block_buffer(sound.channels)
     while left and (count := sound.buffer_read_into(buffer[:left], dtype="float32")):
         left -= count
         yield mixer.mix(buffer[:count])
@@ -144,12 +149,9 @@ def check_length(source, done, declared):
     declared = source.layout.seconds or declared
     if done < declared - source.layout.tolerance:
         raise DecodeError(f"gave {done:.2f} of {declared:.2f} s")
-    if source.layout.kind == "flac":
+    if source.layout.kind == "flac" and not source.layout.parts:
         position = os.lseek(source.file.descriptor, 0, os.SEEK_CUR)
-        if (
-            not source.layout.parts
-            and source.file.bytes.find(b"fLaC", max(4, position - AHEAD_BYTES)) > 0
-        ):
+        if source.file.bytes.find(b"fLaC", max(4, position - AHEAD_BYTES)) > 0:
             source.layout = read_layout(source.file.bytes, careful=True)
             raise DecodeError(f"gave {done:.2f} s, and there is more behind them")
 
@@ -169,18 +171,10 @@ def decode_ffmpeg(source):
     video files, and all that does not add up.
     """
     source.look_closer()
-    heard, done = verdict.Heard(), 0.0
+    heard = verdict.Heard()
+    done = 0.0
     for part in source.parts:
-        command = [
-            "ffmpeg",
-            "-nostdin",
-            "-hide_banner",
-            "-nostats",
-            "-v",
-            "info",
-            *programs.input_of(source.file.path, part),
-        ]
-        command += ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
+        command = [*FFMPEG, *programs.input_of(source.file.path, part), *FFMPEG_OUTPUT]
         for rate, mono in decode_program(command, heard):
             done += len(mono) / rate
             yield rate, mono
@@ -192,19 +186,10 @@ def decode_ffmpeg(source):
 def decode_sox(source):
     """Route through the sox program: old telephone and voice codecs."""
     source.look_closer()
-    heard, done = verdict.Heard(), 0.0
+    heard = verdict.Heard()
+    done = 0.0
     try:
-        command = [
-            "sox",
-            programs.sox_input_of(source.file.path),
-            "-t",
-            "au",
-            "-e",
-            "floating-point",
-            "-b",
-            "32",
-            "-",
-        ]
+        command = ["sox", programs.sox_input_of(source.file.path), *SOX_OUTPUT]
     except programs.RefusedError as error:
         raise DecodeError(str(error)) from error
     for rate, mono in decode_program(command, heard):
@@ -244,9 +229,10 @@ def read_au(stream):
         return
     _, offset, _, _, samplerate, channels = AU_HEADER.unpack(header)
     stream.read(offset - AU_HEADER.size)
-    mixer, buffer = Mixer(channels), block_buffer(channels).astype(">f4")
+    mixer = Mixer(channels)
+    buffer = block_buffer(channels).astype(">f4")
     while count := stream.readinto(buffer) // buffer[0].nbytes:
         yield samplerate, mixer.mix(buffer[:count].astype(np.float32))
 
 
-ROUTES = {"soundfile": decode_soundfile, "ffmpeg": decode_ffmpeg, "sox": decode_sox}
+ROUTES = dict(zip(DECODERS, (decode_soundfile, decode_ffmpeg, decode_sox), strict=True))

@@ -165,42 +165,32 @@ def mpeg_layout(data, mpeg, careful):
     start = mpeg_audio.skip_tags(data, 0)
     if data[start : start + 4] == b"fLaC":
         return flac_layout(data, start, careful)
-    if not (
-        found := mpeg_audio.next_frame(data, start, start + (mpeg_audio.JUNK_BYTES if mpeg else 4))
-    ):
+    junk_bytes = mpeg_audio.JUNK_BYTES if mpeg else 4
+    found = mpeg_audio.next_frame(data, start, start + junk_bytes)
+    if not found:
         return Layout()
     start, frame = found
     stated = mpeg_audio.stated(data, start, frame)
-    surplus = (
-        len(data) - start - stated.size if stated and stated.size else mpeg_audio.SURPLUS_BYTES
-    )
-    if stated and not careful and abs(surplus) < mpeg_audio.SURPLUS_BYTES:
-        return Layout(
-            "mpeg",
-            stated.samples / frame.samplerate,
-            tolerance=EXACT if stated.exact else MISSING_SECONDS,
-        )
-    return walked_layout(mpeg_audio.walk(data, start, frame), stated, frame)
+    if stated and stated.size and not careful:
+        surplus = len(data) - start - stated.size
+        if abs(surplus) < mpeg_audio.SURPLUS_BYTES:
+            tolerance = EXACT if stated.exact else MISSING_SECONDS
+            return Layout("mpeg", stated.samples / frame.samplerate, tolerance=tolerance)
+    return _layout_by_frames(mpeg_audio.count_frames(data, start, frame), stated, frame)
 
 
-def walked_layout(walk, stated, frame):
+def _layout_by_frames(frames, stated, frame):
     """The Layout of an MP3 by all its frames."""
-    end = walk.seconds + walk.lost_seconds
+    end = frames.seconds + frames.lost_seconds
     seconds = stated.samples / frame.samplerate if stated else end
-    joined = end > seconds + 1.0
-    return Layout(
-        "mpeg",
-        seconds=end if joined else seconds,
-        end=end,
-        tolerance=max(MISSING_SECONDS, JOINTS * end)
-        if joined
-        else EXACT
-        if stated and stated.exact
-        else MISSING_SECONDS,
-        damage=f"damaged places: {walk.gaps}, with {walk.lost_seconds:.2f} s of sound"
-        if walk.gaps
-        else "",
-    )
+    tolerance = EXACT if stated and stated.exact else MISSING_SECONDS
+    if end > seconds + 1.0:  # joined files, of which the first is stated
+        seconds = end
+        tolerance = max(MISSING_SECONDS, JOINTS * end)
+    damage = ""
+    if frames.gaps:
+        damage = f"damaged places: {frames.gaps}, with {frames.lost_seconds:.2f} s of sound"
+    return Layout("mpeg", seconds=seconds, end=end, tolerance=tolerance, damage=damage)
 
 
 READERS = (

@@ -59,7 +59,7 @@ class Stated:
 
 
 @dataclass
-class Walk:
+class Frames:
     """What the frames from first to last say: seconds of sound, bytes between them that
     are none, and how many such places.
     """
@@ -213,9 +213,10 @@ def is_header(start, frame):
     return start[at : at + 4] in (b"Xing", b"Info") or start[36:40] == b"VBRI"
 
 
-def walk(data, position, frame):
-    """Go from frame to frame, over tags and damaged places, to the end. Returns a Walk."""
-    found, kind = Walk(), frame.kind
+def count_frames(data, position, frame):
+    """Go from frame to frame, over tags and damaged places, to the end. Returns Frames."""
+    found = Frames()
+    kind = frame.kind
     while position < len(data):
         frame = frame_of(data[position : position + 4])
         if frame is None or frame.kind != kind:
@@ -237,7 +238,10 @@ def run_of_frames(block, kind):
     """(bytes, number) of the whole frames of one kind that follow each other from the
     start of `block` on.
     """
-    sizes, position, n_frames, end = sizes_of(kind), 0, 0, len(block)
+    sizes = sizes_of(kind)
+    end = len(block)
+    position = 0
+    n_frames = 0
     while (size := sizes[block[position : position + 4]]) and position + size <= end:
         position += size
         n_frames += 1
