@@ -69,7 +69,7 @@ class AudioFolder:
     def __init__(self, root, suffixes, exclude=(), apart=None):
         self.root, self.exclude = Path(root), tuple(exclude)
         self.suffixes = tuple(suffix.lower() for suffix in suffixes)
-        check_folder(self.root)
+        _check_folder(self.root)
         self.sources, self.failures, self.others = [], [], Counter()
         self.n_excluded = 0
         self.named_as_audio = []  # folders
@@ -175,7 +175,7 @@ class AudioFolder:
         )
 
 
-def check_folder(root):
+def _check_folder(root):
     """Raise InputError that says which it is:
     no such folder, no folder, or one that cannot be read.
     """

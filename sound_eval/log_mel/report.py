@@ -51,7 +51,7 @@ class Report:
         if self.strangers:
             yield (
                 f"{len(self.strangers)} .npy files in {tree} are none of its own "
-                f"(left alone; training takes them for songs): {first_arrays(self.strangers)}"
+                f"(left alone; training takes them for songs): {_first_arrays(self.strangers)}"
             )
         if self.failures:
             yield f"{len(self.failures)} files failed; {tree.rstrip('/')}/failures.csv says why"
@@ -81,7 +81,7 @@ def _orphan_remarks(orphans):
         if names:
             yield (
                 f"{len(names)} log-mel files have no audio file any more ({what}): "
-                f"{first_arrays(names)}"
+                f"{_first_arrays(names)}"
             )
     for folder, names in sorted(orphans.held.items()):
         option = shlex.quote(f"--prune={folder}")
@@ -91,7 +91,7 @@ def _orphan_remarks(orphans):
         )
 
 
-def first_arrays(names):
+def _first_arrays(names):
     """The first of the log-mel files of some songs, as text."""
     more = " …" if len(names) > NAMES_SHOWN else ""
     return ", ".join(map(log_mel_name, names[:NAMES_SHOWN])) + more
