@@ -33,8 +33,8 @@ from sound_eval.cli import (
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 from sound_eval.files.tables import csv_text
-from sound_eval.files.trees import TEMPORARY_PREFIX
-from sound_eval.log_mel.processes import run_local
+from sound_eval.files.trees import TEMPORARY_PREFIX, replacing
+from sound_eval.log_mel.processes import run_local, usable_cores
 from sound_eval.terminal import Progress
 
 LABELS = "labels.csv"
@@ -98,17 +98,12 @@ def make(folder, piece):
     when it is whole.
     """
     path = Path(folder, piece.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = path.with_name(f"{temporary_start(os.getppid())}{os.getpid()}{path.suffix}")
-    try:
+    with replacing(path, prefix=temporary_start(os.getppid()), suffix=path.suffix) as work:
         if path.suffix == ".mp3":
             encode_mp3(play(piece), work)
         else:
             soundfile.write(work, play(piece), RATE, subtype="PCM_16")
         tag(work, piece)
-        os.replace(work, path)
-    finally:
-        work.unlink(missing_ok=True)
     return piece.name
 
 
@@ -119,7 +114,7 @@ def temporary_start(composer):
 
 def compose(folder, pieces):
     """Make the pieces, one process per core; what Ctrl-C leaves half done is taken away."""
-    made = run_local(partial(make, folder), pieces, os.cpu_count(), crashed=None)
+    made = run_local(partial(make, folder), pieces, usable_cores(), crashed=None)
     try:
         with Progress(len(pieces), "piece", "composing") as progress, closing(made):
             for piece, name in made:

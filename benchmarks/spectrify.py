@@ -38,8 +38,8 @@ from sound_eval import programs
 from sound_eval.audio.folder import AudioFolder
 from sound_eval.cli import positive_int, run_main, script_parser
 from sound_eval.config import read_config
+from sound_eval.log_mel.log_mel_file import log_mel_of_file
 from sound_eval.log_mel.melspec import HIGH_HZ, LOG_FLOOR, LOW_HZ
-from sound_eval.log_mel.spectrify import log_mel_of_file
 from sound_eval.terminal import Progress
 
 FORK = multiprocessing.get_context("fork")

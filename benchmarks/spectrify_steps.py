@@ -28,7 +28,7 @@ from sound_eval.cli import positive_int, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
 from sound_eval.log_mel import melspec
-from sound_eval.log_mel.spectrify import log_mel_of_file, log_mel_parameters
+from sound_eval.log_mel.log_mel_file import log_mel_of_file, log_mel_parameters
 from sound_eval.terminal import Progress
 
 EXAMPLE = """example:

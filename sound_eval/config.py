@@ -47,7 +47,7 @@ LEGACY_VALUES = {
 # Keys that the log-mel tree depends on: two trees with equal values hold equal arrays.
 LOG_MEL_KEYS = ("SAMPLERATE", "TIME_SEGMENT_SIZE", "FFT_SIZE", "NUM_MEL_BINS")
 
-DECODERS = ("auto", "soundfile", "ffmpeg", "sox")
+DECODERS = ("soundfile", "ffmpeg", "sox")  # in the order in which `auto` tries them
 
 
 def key(default, at_least=None, at_most=None, choices=None):
@@ -66,7 +66,7 @@ class Config:
     TIME_SEGMENT_SIZE: float = key(0.025, at_least=0.001, at_most=60.0)
     FFT_SIZE: int = key(1024, at_least=64, at_most=65536)
     NUM_MEL_BINS: int = key(80, at_least=1, at_most=1000)
-    DECODER: str = key("auto", choices=DECODERS)
+    DECODER: str = key("auto", choices=("auto", *DECODERS))
     AUDIO_SUFFIXES: tuple = key(AUDIO_SUFFIXES)
     MAX_SECONDS: float = key(0.0, at_least=0.0, at_most=1e9)
     LONG_FILES: str = key("cap", choices=("cap", "skip"))

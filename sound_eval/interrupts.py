@@ -53,24 +53,24 @@ def on_signal(number, frame):
     if not State.working or State.waiting is not None:
         say_interrupted()
         os._exit(EXIT_INTERRUPTED)
-    if is_importing(frame):
+    if _is_importing(frame):
         State.waiting = number
-        signal.signal(signal.SIGALRM, look_again)
+        signal.signal(signal.SIGALRM, _look_again)
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
     else:
         raise KeyboardInterrupt
 
 
-def look_again(_number, frame):
+def _look_again(_number, frame):
     """Send the signal that waits once more if the import is over."""
-    if is_importing(frame):
+    if _is_importing(frame):
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
     else:
         number, State.waiting = State.waiting, None
         signal.raise_signal(number)
 
 
-def is_importing(frame):
+def _is_importing(frame):
     """Whether a frame, or one that it was called from, is in the middle of an import."""
     while frame is not None and frame.f_code.co_filename != IMPORT_SYSTEM:
         frame = frame.f_back

@@ -174,7 +174,7 @@ def running(command, idle_seconds=IDLE_SECONDS):
 
 def start(command, stderr):
     """The Popen of a program that ends with this process."""
-    options = {"preexec_fn": end_with_parent(os.getpid())} if sys.platform == "linux" else {}
+    options = {"preexec_fn": _end_with_parent(os.getpid())} if sys.platform == "linux" else {}
     try:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, **options
@@ -187,7 +187,7 @@ def start(command, stderr):
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def end_with_parent(parent):
+def _end_with_parent(parent):
     """What a child does before it becomes the program:
     ask Linux to kill it with its parent, which may be gone already.
     """
@@ -212,7 +212,7 @@ def run(command, idle_seconds=IDLE_SECONDS, watch=None):
             try:
                 block = program.stdout.read1(1 << 16)
             except StalledError:
-                size, before = size_of(watch), size
+                size, before = _size_of(watch), size
                 if size != before:
                     moved = time.monotonic()
                 if watch is None or time.monotonic() - moved > idle_seconds:
@@ -226,7 +226,7 @@ def run(command, idle_seconds=IDLE_SECONDS, watch=None):
             moved = time.monotonic()
 
 
-def size_of(path):
+def _size_of(path):
     """The size of a file in bytes, -1 where there is none yet."""
     try:
         return os.stat(path).st_size if path else -1

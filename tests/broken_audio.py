@@ -5,6 +5,9 @@ them on disks and on the way.
 import random
 import struct
 import subprocess
+import tempfile
+from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -27,6 +30,7 @@ STREAMS = {"aac": [], "ac3": [], "mp2": [], "dts": ["-strict", "-2"], "ts": ["-f
 BARE_MP3 = ["-map_metadata", "-1", "-write_xing", "0", "-id3v2_version", "0"]
 
 
+@lru_cache(maxsize=8)
 def music(seconds=SECONDS, seed=0, rate=RATE):
     """Four plucked notes again and again in two different channels, (n_samples, 2)
     float32.
@@ -64,10 +68,19 @@ def ffmpeg(source, target, *options):
 
 def make(folder, suffix, seconds=SECONDS, options=None, seed=0):
     """A whole file of one kind in `folder`; returns its path."""
-    source = folder / "source.wav"
-    soundfile.write(source, music(seconds, seed), RATE, subtype="PCM_16")
     options = (KINDS | STREAMS)[suffix] if options is None else options
-    return ffmpeg(source, folder / f"whole {seconds:g} {seed}.{suffix}", *options)
+    path = folder / f"whole {seconds:g} {seed}.{suffix}"
+    path.write_bytes(made(suffix, seconds, tuple(options), seed))
+    return path
+
+
+@cache
+def made(suffix, seconds, options, seed):
+    """The bytes of such a file, encoded once in a run of the tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "source.wav")
+        soundfile.write(source, music(seconds, seed), RATE, subtype="PCM_16")
+        return ffmpeg(source, Path(folder, f"whole.{suffix}"), *options).read_bytes()
 
 
 def seconds_by_ffmpeg(path):

@@ -186,6 +186,17 @@ def audio_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def dask_cluster():
+    """A Dask cluster of one process, for tests that leave it alive; they are left out
+    where Dask is not installed.
+    """
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def labels_csv(audio_folder):
     return audio_folder.parent / "labels.csv"
 

@@ -96,7 +96,7 @@ class Signal:
         return self.samples / self.samplerate
 
     def __iter__(self):
-        for block in resampled(self.blocks, self.samplerate):
+        for block in _resampled(self.blocks, self.samplerate):
             room = None if self.limit is None else self.limit - self.samples
             if room is not None and len(block) > room:
                 if self.skip_long:
@@ -110,7 +110,7 @@ class Signal:
                 return
 
 
-def resampled(blocks, samplerate):
+def _resampled(blocks, samplerate):
     """Mono blocks at `samplerate` of (samplerate, mono) pairs, whose rate may change;
     the result does not depend on where blocks end.
     """
@@ -119,15 +119,15 @@ def resampled(blocks, samplerate):
         if rate != current:
             if not SAMPLERATES[0] <= rate <= SAMPLERATES[1]:
                 raise DecodeError(f"its header gives a sample rate of {rate} Hz")
-            yield from rest_of(stream)
+            yield from _rest_of(stream)
             stream, current = None, rate
             if rate != samplerate:
                 stream = soxr.ResampleStream(rate, samplerate, 1, dtype="float32", quality="HQ")
         yield block if stream is None else stream.resample_chunk(block)
-    yield from rest_of(stream)
+    yield from _rest_of(stream)
 
 
-def rest_of(stream):
+def _rest_of(stream):
     """What a resampler still holds back."""
     if stream is not None:
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
@@ -148,7 +148,7 @@ def decode(path, consume, *, samplerate, decoder="auto", max_seconds=0.0, skip_l
         if not file.size:
             raise DecodeError("the file is empty")
         source = Source(file)
-        check_longest(source.layout.seconds, max_seconds)
+        _check_longest(source.layout.seconds, max_seconds)
         failures = []
         for name in ROUTES if decoder == "auto" else [decoder]:
             try:
@@ -162,10 +162,10 @@ def decode(path, consume, *, samplerate, decoder="auto", max_seconds=0.0, skip_l
                 failures.append((name, error))
                 if isinstance(error, JudgedError):
                     break
-        raise explained(failures, file)
+        refuse(failures, file)
 
 
-def check_longest(seconds, max_seconds):
+def _check_longest(seconds, max_seconds):
     """Raise OverlongError for a file that says it lasts longer than LONGEST_SECONDS,
     and of which all is wanted.
     """
@@ -173,20 +173,21 @@ def check_longest(seconds, max_seconds):
         raise OverlongError(f"{seconds / 3600:.1f} h by its header")
 
 
-def explained(failures, file):
-    """The one error for the (route, error) pairs of a file that no route could decode.
-    Raises OSError where the disk does not give it.
+def refuse(failures, file):
+    """Raise the one error for the (route, error) pairs of a file that no route could
+    decode: OSError where the disk does not give it, UnreadableError where that says
+    nothing of its content, else DecodeError.
     """
     file.check_readable()
     text = "; ".join(f"{name}: {error}" for name, error in failures)
     if file.has_changed():
-        return UnreadableError(f"it changed while it was read; {text}")
+        raise UnreadableError(f"it changed while it was read; {text}")
     errors = [error for _, error in failures]
     if isinstance(errors[-1], JudgedError):
-        return type(errors[-1])(text)
+        raise type(errors[-1])(text)
     if all(isinstance(error, DecodeError) for error in errors):
-        return DecodeError(text)
-    return UnreadableError(text)
+        raise DecodeError(text)
+    raise UnreadableError(text)
 
 
 def decode_whole(path, *, samplerate, **options):

@@ -17,6 +17,7 @@ from sound_eval import programs
 from sound_eval.audio import verdict
 from sound_eval.audio.mixing import Mixer
 from sound_eval.audio.verdict import DecodeError
+from sound_eval.config import DECODERS
 from sound_eval.errors import InputError, one_line
 from sound_eval.structure.containers import read_layout
 from sound_eval.structure.file import Part
@@ -26,6 +27,10 @@ UNKNOWN_FRAMES = 1 << 40  # at least this many: libsndfile's ways to say that it
 AHEAD_BYTES = 1 << 17  # how far libsndfile may have read ahead
 # magic, offset of the samples, their size, encoding, sample rate, channels
 AU_HEADER = struct.Struct(">4s5I")
+FFMPEG = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "info"]
+# Sun audio of 32-bit floats, by either program
+FFMPEG_OUTPUT = ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
+SOX_OUTPUT = ["-t", "au", "-e", "floating-point", "-b", "32", "-"]
 
 
 class UnreadableError(InputError):
@@ -45,7 +50,8 @@ class Source:
     def __init__(self, file):
         self.file = file
         self.layout = read_layout(file.bytes)
-        self.broke = self.damage = ""
+        self.broke = ""
+        self.damage = ""
 
     def look_closer(self):
         """Go through all frames of an MP3, whose header alone does not settle it."""
@@ -57,11 +63,8 @@ class Source:
         """In words, that this is FLAC of unknown length, whose end libsndfile takes for
         an error; "" where it is not.
         """
-        return (
-            "its length is unknown"
-            if self.layout.kind == "flac" and not self.layout.seconds
-            else ""
-        )
+        is_unknown = self.layout.kind == "flac" and not self.layout.seconds
+        return "its length is unknown" if is_unknown else ""
 
     @property
     def parts(self):
@@ -72,27 +75,28 @@ class Source:
 # ---- libsndfile ----
 
 
-def decode_soundfile(source):
+def _decode_soundfile(source):
     """Route through libsndfile: wav, flac, ogg, opus, mp3, aiff, au, caf and more."""
     if problem := source.layout.cut or source.layout.damage or source.unknown_flac:
         raise DecodeError(f"not asked: {problem}")
-    done = declared = 0.0
+    done = 0.0
+    declared = 0.0
     for part in source.parts:
         try:
-            with open_sound(source, part) as sound:
-                declared += declared_seconds(source, sound)
-                for block in mono_blocks(sound, frames_wanted(source, sound)):
+            with _open_sound(source, part) as sound:
+                declared += _declared_seconds(source, sound)
+                for block in _mono_blocks(sound, _frames_wanted(source, sound)):
                     done += len(block) / sound.samplerate
                     yield sound.samplerate, block
         except soundfile.SoundFileError as error:
-            # Without the number of the descriptor, which stands in front.
+            # without the number of the descriptor, which stands in front
             words = getattr(error, "error_string", "") or one_line(error)
             source.broke = words if done else ""
             raise DecodeError(words) from error
-    check_length(source, done, declared)
+    _check_length(source, done, declared)
 
 
-def open_sound(source, part):
+def _open_sound(source, part):
     """The SoundFile of a file or of a part of it, by its descriptor: a pipe may have
     taken the file's place.
     """
@@ -102,7 +106,7 @@ def open_sound(source, part):
     return soundfile.SoundFile(source.file.descriptor, closefd=False)
 
 
-def frames_wanted(source, sound):
+def _frames_wanted(source, sound):
     """How many samples of each channel there are: behind them libsndfile takes a tag
     for a broken frame.
     """
@@ -112,15 +116,16 @@ def frames_wanted(source, sound):
     return sound.frames
 
 
-def mono_blocks(sound, left):
+def _mono_blocks(sound, left):
     """The blocks of an open SoundFile, mixed, until `left` samples have come."""
-    mixer, buffer = Mixer(sound.channels), block_buffer(sound.channels)
+    mixer = Mixer(sound.channels)
+    buffer = _block_buffer(sound.channels)
     while left and (count := sound.buffer_read_into(buffer[:left], dtype="float32")):
         left -= count
         yield mixer.mix(buffer[:count])
 
 
-def declared_seconds(source, sound):
+def _declared_seconds(source, sound):
     """The seconds that an open SoundFile declares, 0 where it does not know;
     DecodeError where it is going to give too few.
 
@@ -137,24 +142,21 @@ def declared_seconds(source, sound):
     return declared
 
 
-def check_length(source, done, declared):
+def _check_length(source, done, declared):
     """Raise DecodeError where libsndfile gave less than the file says, or left another
     FLAC file behind the first unread.
     """
     declared = source.layout.seconds or declared
     if done < declared - source.layout.tolerance:
         raise DecodeError(f"gave {done:.2f} of {declared:.2f} s")
-    if source.layout.kind == "flac":
+    if source.layout.kind == "flac" and not source.layout.parts:
         position = os.lseek(source.file.descriptor, 0, os.SEEK_CUR)
-        if (
-            not source.layout.parts
-            and source.file.bytes.find(b"fLaC", max(4, position - AHEAD_BYTES)) > 0
-        ):
+        if source.file.bytes.find(b"fLaC", max(4, position - AHEAD_BYTES)) > 0:
             source.layout = read_layout(source.file.bytes, careful=True)
             raise DecodeError(f"gave {done:.2f} s, and there is more behind them")
 
 
-def block_buffer(channels):
+def _block_buffer(channels):
     """An array (n, channels) for one block; n depends on the file alone, so that a file
     always comes in the same blocks.
     """
@@ -164,24 +166,16 @@ def block_buffer(channels):
 # ---- programs ----
 
 
-def decode_ffmpeg(source):
+def _decode_ffmpeg(source):
     """Route through the ffmpeg program: m4a, aac, wma, alac, ape, webm, the sound of
     video files, and all that does not add up.
     """
     source.look_closer()
-    heard, done = verdict.Heard(), 0.0
+    heard = verdict.Heard()
+    done = 0.0
     for part in source.parts:
-        command = [
-            "ffmpeg",
-            "-nostdin",
-            "-hide_banner",
-            "-nostats",
-            "-v",
-            "info",
-            *programs.input_of(source.file.path, part),
-        ]
-        command += ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
-        for rate, mono in decode_program(command, heard):
+        command = [*FFMPEG, *programs.input_of(source.file.path, part), *FFMPEG_OUTPUT]
+        for rate, mono in _decode_program(command, heard):
             done += len(mono) / rate
             yield rate, mono
     if heard.is_mp3 and not source.layout.kind:
@@ -189,53 +183,44 @@ def decode_ffmpeg(source):
     source.damage = verdict.judge(source.file.path, source.layout, done, heard, source.broke)
 
 
-def decode_sox(source):
+def _decode_sox(source):
     """Route through the sox program: old telephone and voice codecs."""
     source.look_closer()
-    heard, done = verdict.Heard(), 0.0
+    heard = verdict.Heard()
+    done = 0.0
     try:
-        command = [
-            "sox",
-            programs.sox_input_of(source.file.path),
-            "-t",
-            "au",
-            "-e",
-            "floating-point",
-            "-b",
-            "32",
-            "-",
-        ]
+        command = ["sox", programs.sox_input_of(source.file.path), *SOX_OUTPUT]
     except programs.RefusedError as error:
         raise DecodeError(str(error)) from error
-    for rate, mono in decode_program(command, heard):
+    for rate, mono in _decode_program(command, heard):
         done += len(mono) / rate
         yield rate, mono
     source.damage = verdict.judge(source.file.path, source.layout, done, heard)
 
 
-def decode_program(command, heard):
+def _decode_program(command, heard):
     """Samples that a program writes to its stdout as a Sun audio (AU) stream of 32-bit
     floats; `heard` takes in its messages.
     """
     with programs.running(command) as program:
-        yield from read_au(program.stdout)
+        yield from _read_au(program.stdout)
         status = program.wait()
         if status < 0:
             raise UnreadableError(f"{command[0]} was killed by signal {-status}")
         for line in program.lines():
             heard.take(line)
         if status:
-            raise DecodeError(last_lines(program.messages()) or f"ended with status {status}")
+            raise DecodeError(_last_lines(program.messages()) or f"ended with status {status}")
 
 
-def last_lines(text):
+def _last_lines(text):
     """The end of a program's messages as one line: the last three lines, where the
     reason stands.
     """
     return "; ".join(line.strip() for line in text.strip().splitlines()[-3:])[-500:]
 
 
-def read_au(stream):
+def _read_au(stream):
     """Yield (samplerate, mono) of an AU stream; nothing where the stream is empty. A
     last partial sample is dropped.
     """
@@ -244,9 +229,10 @@ def read_au(stream):
         return
     _, offset, _, _, samplerate, channels = AU_HEADER.unpack(header)
     stream.read(offset - AU_HEADER.size)
-    mixer, buffer = Mixer(channels), block_buffer(channels).astype(">f4")
+    mixer = Mixer(channels)
+    buffer = _block_buffer(channels).astype(">f4")
     while count := stream.readinto(buffer) // buffer[0].nbytes:
         yield samplerate, mixer.mix(buffer[:count].astype(np.float32))
 
 
-ROUTES = {"soundfile": decode_soundfile, "ffmpeg": decode_ffmpeg, "sox": decode_sox}
+ROUTES = dict(zip(DECODERS, (_decode_soundfile, _decode_ffmpeg, _decode_sox), strict=True))

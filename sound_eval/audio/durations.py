@@ -41,10 +41,10 @@ class Durations:
         Raises InputError or OSError where the song's file cannot be read.
         """
         if row is None:
-            return audio_seconds(Path(name))
+            return _audio_seconds(Path(name))
         if self.vectors_dir and not (self.audio_dir and self.is_capped(name)):
             return self.decoded.get(name) or self.seconds_of_frames(name)
-        return audio_seconds(on_disk(self.audio_dir, name)) if self.audio_dir else None
+        return _audio_seconds(on_disk(self.audio_dir, name)) if self.audio_dir else None
 
     @cached_property
     def decoded(self):
@@ -56,7 +56,7 @@ class Durations:
             lines = state.read_text(encoding="utf-8", errors="replace").split("\n")
         except FileNotFoundError:  # a tree that another program made
             return {}
-        return dict(filter(None, map(seconds_of_line, lines)))
+        return dict(filter(None, map(_seconds_of_line, lines)))
 
     def is_capped(self, name):
         """Whether the song may be longer than what was decoded of it."""
@@ -74,7 +74,7 @@ class Durations:
         return n_samples / self.config.SAMPLERATE
 
 
-def seconds_of_line(line):
+def _seconds_of_line(line):
     """(name, seconds) of a line of a tree's state; None where it is of something else,
     or was cut short by a kill.
     """
@@ -85,7 +85,7 @@ def seconds_of_line(line):
         return None
 
 
-def audio_seconds(path):
+def _audio_seconds(path):
     """Seconds of a song's audio file. Raises InputError where it is missing,
     UnknownLengthError where nothing tells.
     """
@@ -105,13 +105,13 @@ def seconds_of_file(path):
     """
     with AudioFile(path) as file:
         layout = read_layout(file.bytes)
-        seconds = seconds_by_structure(file, layout) or seconds_by_ffprobe(path, layout)
+        seconds = _seconds_by_structure(file, layout) or _seconds_by_ffprobe(path, layout)
     if not seconds:
         raise UnknownLengthError(f"{path}: its duration is not readable; is it audio?")
     return seconds
 
 
-def seconds_by_structure(file, layout):
+def _seconds_by_structure(file, layout):
     """Seconds of an AudioFile by its structure, or by libsndfile where that knows; 0
     where neither does.
     """
@@ -127,7 +127,7 @@ def seconds_by_structure(file, layout):
     return layout.end or layout.seconds
 
 
-def seconds_by_ffprobe(path, layout):
+def _seconds_by_ffprobe(path, layout):
     """Seconds of a file as ffprobe reads them in its header, or else by its packets; 0
     where it is no sound.
     """

@@ -20,6 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sound_eval.errors import InputError, one_line
+from sound_eval.files.names import unlistable
 
 # Folders with no music of their owner's in them, in any case of letters: indexes and
 # thumbnails with a folder for each song, what was deleted, snapshots, half a file for
@@ -68,7 +69,7 @@ class AudioFolder:
     def __init__(self, root, suffixes, exclude=(), apart=None):
         self.root, self.exclude = Path(root), tuple(exclude)
         self.suffixes = tuple(suffix.lower() for suffix in suffixes)
-        check_folder(self.root)
+        _check_folder(self.root)
         self.sources, self.failures, self.others = [], [], Counter()
         self.n_excluded = 0
         self.named_as_audio = []  # folders
@@ -174,7 +175,7 @@ class AudioFolder:
         )
 
 
-def check_folder(root):
+def _check_folder(root):
     """Raise InputError that says which it is:
     no such folder, no folder, or one that cannot be read.
     """
@@ -241,10 +242,6 @@ def unusable(name, status):
             if stat.S_ISFIFO(status.st_mode)
             else "a device or socket, not a file"
         )
-    if "\n" in name or "\r" in name:
-        return "its path holds a line break, which a music list cannot; rename it"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "its path is not valid UTF-8; rename it"
+    if problem := unlistable(name):
+        return f"its path {problem}; rename it"
     return "" if status.st_size else "the file is empty"

@@ -33,16 +33,16 @@ class Mixer:
     def mix(self, samples):
         """The mono signal of a block (n, channels), a new array."""
         mono = mean_of_channels(samples)
-        if len(self.signs) == 1 or not (self.is_turned() or may_cancel(samples, mono)):
+        if len(self.signs) == 1 or not (self.is_turned() or _may_cancel(samples, mono)):
             self.is_first = False
             return mono
         for stretch in stretches(len(samples)):
             before = self.signs
             if self.is_first or stretch.stop - stretch.start >= SHORTEST:
-                self.signs = next_signs(self.signs, samples[stretch])
+                self.signs = _next_signs(self.signs, samples[stretch])
             before, self.is_first = self.signs if self.is_first else before, False
             if self.is_turned() or not np.array_equal(before, self.signs):
-                mono[stretch] = turned_mean(samples[stretch], before, self.signs)
+                mono[stretch] = _turned_mean(samples[stretch], before, self.signs)
         return mono
 
     def is_turned(self):
@@ -65,7 +65,7 @@ def stretches(n):
     return [slice(start, n if start == starts[-1] else start + STRETCH) for start in starts]
 
 
-def may_cancel(samples, mono):
+def _may_cancel(samples, mono):
     """Whether some stretch of a block may cancel: by the energies of the mean and of
     all channels in its first PROBED samples.
 
@@ -83,7 +83,7 @@ def may_cancel(samples, mono):
     return False
 
 
-def next_signs(signs, stretch):
+def _next_signs(signs, stretch):
     """The signs (channels,) for the next stretch (n, channels), given those of the one
     before.
 
@@ -111,7 +111,7 @@ def next_signs(signs, stretch):
     return new
 
 
-def turned_mean(stretch, before, signs):
+def _turned_mean(stretch, before, signs):
     """The mean of the channels times their signs, going over from the signs `before` in
     its first samples.
     """

@@ -90,7 +90,7 @@ def judge(path, layout, used, heard, broke=""):
     if lost > layout.tolerance:
         if heard.is_cut and not layout.complete and layout.end is None:
             raise EndsEarlyError(f"stops after {used:.1f} s of the {total:.1f} s {DECLARED}")
-        lost = whole_packets(path, layout, total) - used
+        lost = _whole_packets(path, layout, total) - used
     if lost > DAMAGED_SHARE * total:
         behind = f": {layout.damage}" if layout.damage else ""
         raise TooDamagedError(f"could decode {used:.1f} of {total:.1f} s{behind}")
@@ -99,10 +99,10 @@ def judge(path, layout, used, heard, broke=""):
         return f"{max(lost, 0.0):.2f} of {total:.1f} s could not be decoded{behind}"
     if layout.end is not None:  # the structure knows better than a decoder that stumbles over a tag
         return ""
-    return complaint(used, heard, broke)
+    return _complaint(used, heard, broke)
 
 
-def complaint(used, heard, broke):
+def _complaint(used, heard, broke):
     """What decoders said that cost no time that could be measured, "" for nothing."""
     if heard.complaints:
         places = f"{heard.complaints} places in it or at its end"
@@ -110,7 +110,7 @@ def complaint(used, heard, broke):
     return f"libsndfile: {broke}" if broke else ""
 
 
-def whole_packets(path, layout, total):
+def _whole_packets(path, layout, total):
     """The seconds of sound that a file has, whether or not it can be decoded.
 
     Raises EndsEarlyError where it does not reach the end at `total`. Sound that ends

@@ -35,6 +35,19 @@ AUDIO_SUFFIXES = (
 # fmt: on
 
 
+def unlistable(name):
+    """Why no line of a music list can hold a path, in words that follow on it;
+    "" where one can.
+    """
+    if "\n" in name or "\r" in name:
+        return "holds a line break, which a music list cannot"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "is not valid UTF-8"
+    return ""
+
+
 def text_key(text):
     """What texts that mean the same have in common:
     NFC (é is one letter or two), without blanks around.

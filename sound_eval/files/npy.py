@@ -77,14 +77,14 @@ def parsed(text):
     shape = values["shape"]
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError("its header holds no shape")
-    dtype = number_type(values["descr"])
+    dtype = _number_type(values["descr"])
     # Sizes of 0 are left out here, as NumPy does: with them any shape would be small.
     if len(shape) > MOST_DIMENSIONS or math.prod(filter(None, shape)) * dtype.itemsize > MOST_BYTES:
         raise ValueError("its header gives a shape that no array has")
     return shape, dtype, bool(values["fortran_order"])
 
 
-def number_type(description):
+def _number_type(description):
     """The dtype that a header describes."""
     if not isinstance(description, str) or not NUMBERS.fullmatch(description):
         raise ValueError("pickled objects, text, dates or records, where numbers are expected")

@@ -17,7 +17,6 @@ never a file.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from sound_eval.errors import InputError
+from sound_eval.files.locks import Lock
 from sound_eval.files.marks import is_part_of_run, is_part_of_tree
 from sound_eval.files.names import AUDIO_SUFFIXES
 from sound_eval.files.trees import NO_LINK, atomic_write, remove_temporaries
@@ -53,10 +53,10 @@ def check_outputs(kinds, read=()):
         if Path(path).resolve() in sources:
             raise InputError(f"{path}: is read here, and would be replaced; give another name")
         check_output(path, kind)
-        check_place(path)
+        _check_place(path)
 
 
-def check_place(path):
+def _check_place(path):
     """Raise InputError where a file `path` cannot be made, or would be taken for a song
     or a part of a run.
     """
@@ -103,7 +103,7 @@ def check_output(path, kind):
             f"{path}: a link, a pipe or a device, which would be replaced by a file; "
             "give another name"
         )
-    if not is_described(path, status, lines_for(path, kind)):
+    if not _is_described(path, status, lines_for(path, kind)):
         raise InputError(f"{path}: {NOT_OURS}")
 
 
@@ -125,7 +125,7 @@ def is_output(path, kind):
         status = os.lstat(path)
     except FileNotFoundError:
         return False
-    return stat.S_ISREG(status.st_mode) and is_described(path, status, lines_for(path, kind))
+    return stat.S_ISREG(status.st_mode) and _is_described(path, status, lines_for(path, kind))
 
 
 def lines_of_kind(folder, kind):
@@ -148,7 +148,7 @@ def speaks_of_nothing(record, kind):
     return len(names) == len(lines) and not is_there
 
 
-def open_record(path, flags):
+def _open_record(path, flags):
     """A descriptor of a record; raises OSError for a link, which could lead anywhere,
     and InputError for a pipe.
     """
@@ -163,7 +163,7 @@ def open_record(path, flags):
 
 def read_record(path):
     """The text of a record; raises FileNotFoundError where there is none."""
-    with open(open_record(path, os.O_RDONLY), encoding="utf-8", errors="replace") as file:
+    with open(_open_record(path, os.O_RDONLY), encoding="utf-8", errors="replace") as file:
         return file.read()
 
 
@@ -176,7 +176,7 @@ def parsed(line):
     return value if isinstance(value, dict) else {}
 
 
-def is_described(path, status, lines):
+def _is_described(path, status, lines):
     """Whether the file at `path` is one that the lines speak of, as it was then.
 
     The time alone may differ: a copied folder has new ones, and the server of a network
@@ -213,7 +213,7 @@ def add_line(record, name, kind, written, sync=False):
         "mtime_ns": status.st_mtime_ns,
         "sha256": digest(written),
     }
-    descriptor = open_record(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    descriptor = _open_record(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         # The line end stands in front too: what a kill cut short before must not swallow this line.
         os.write(descriptor, f"\n{json.dumps(line)}\n".encode())
@@ -269,14 +269,14 @@ def set_aside(path, kind):
     else:
         return None
     number = 1
-    while not moved(
+    while not _moved(
         path, aside := path.with_stem(f"{path.stem}.kept{number if number > 1 else ''}")
     ):
         number += 1
     return aside
 
 
-def moved(path, target):
+def _moved(path, target):
     """Rename a file; False where `target` is there already."""
     try:
         os.link(path, target)  # unlike a rename it replaces nothing
@@ -310,15 +310,10 @@ class OutputTree:
 
         Raises InputError where another process writes to it.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / RECORD_NAME, "a", encoding="utf-8") as record:
-            try:
-                fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{self.root}: another process is writing to this folder; "
-                    "wait for it or give another"
-                ) from None
+        taken = (
+            f"{self.root}: another process is writing to this folder; wait for it or give another"
+        )
+        with Lock(self.root / RECORD_NAME, taken):
             for folder, _, _ in os.walk(self.root):
                 remove_temporaries(folder, self.prefix)
             yield
@@ -335,7 +330,7 @@ class OutputTree:
                 continue
             if not (
                 stat.S_ISREG(status.st_mode)
-                and is_described(self.root / name, status, [lines.get(name, {})])
+                and _is_described(self.root / name, status, [lines.get(name, {})])
             ):
                 raise InputError(f"{self.root / name}: {NOT_OURS}")
 

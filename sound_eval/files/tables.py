@@ -82,9 +82,9 @@ def read_csv(path, expected=""):
     that names the file and what is wrong.
     """
     path = Path(path)
-    text = decoded(path.read_bytes(), path)
-    separator = separator_of(text, expected)
-    rows = records(text, separator, path)
+    text = _decoded(path.read_bytes(), path)
+    separator = _separator_of(text, expected)
+    rows = _records(text, separator, path)
     header = [unguarded(name.strip()) for name in next(rows, (0, []))[1]]
     if not header:
         raise InputError(f"{path}: is empty; expected a CSV file with a header")
@@ -92,7 +92,7 @@ def read_csv(path, expected=""):
     if twice is not None:
         raise InputError(f"{path}: two columns are named {twice!r}; rename one")
     values = [
-        row if len(row) == len(header) else fitted(row, len(header), number, separator, path)
+        row if len(row) == len(header) else _fitted(row, len(header), number, separator, path)
         for number, row in rows
     ]
     columns = zip(*values, strict=True) if values else [()] * len(header)
@@ -103,7 +103,7 @@ def read_csv(path, expected=""):
     }
 
 
-def decoded(data, path):
+def _decoded(data, path):
     """The text of a CSV file; raises InputError for what is none, or in another
     encoding than UTF-8.
     """
@@ -126,7 +126,7 @@ def decoded(data, path):
     return text
 
 
-def separator_of(text, expected):
+def _separator_of(text, expected):
     """What the columns of the first line are separated by."""
     header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
 
@@ -137,7 +137,7 @@ def separator_of(text, expected):
     return max(SEPARATORS, key=fitness)
 
 
-def records(text, separator, path):
+def _records(text, separator, path):
     """(line number, values) of every record that holds something.
 
     Raises InputError where quotes do not match.
@@ -157,7 +157,7 @@ def records(text, separator, path):
         ) from error
 
 
-def fitted(row, n_columns, number, separator, path):
+def _fitted(row, n_columns, number, separator, path):
     """`row` with as many values as the header has names;
     raises InputError where it holds more, which would shift them.
     """

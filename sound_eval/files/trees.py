@@ -25,6 +25,7 @@ import numpy as np
 
 from sound_eval.errors import InputError
 from sound_eval.files import npy
+from sound_eval.files.names import unlistable
 
 TEMPORARY_PREFIX = ".writing-"
 LOG_MEL_SUFFIX = ".npy"
@@ -84,31 +85,29 @@ def audio_name(log_mel_name):
     return log_mel_name.removesuffix(LOG_MEL_SUFFIX)
 
 
-def temporary_beside(path, prefix=TEMPORARY_PREFIX):
+def temporary_beside(path, prefix=TEMPORARY_PREFIX, suffix=""):
     """A name beside `path` under which it can be made:
     short whatever the name, and nobody else's.
     """
-    return Path(path).with_name(prefix + os.urandom(8).hex())
+    return Path(path).with_name(prefix + os.urandom(8).hex() + suffix)
 
 
 @contextmanager
-def atomic_write(path, mode="wb", before_replace=None, prefix=TEMPORARY_PREFIX, **kwargs):
-    """Open a temporary file beside `path` for writing; on leaving without an exception
-    it becomes `path`.
+def replacing(path, before_replace=None, prefix=TEMPORARY_PREFIX, suffix=""):
+    """A temporary name beside `path`; what is made under it becomes `path` on leaving
+    without an exception.
 
     Makes the parent folders. After an exception or a kill, whatever stood at `path` is
-    as it was. `before_replace(temporary)` is called when the file is whole, just before
-    it gets its name. A `prefix` of its own lets a writer tell what it left half-written
-    (`remove_temporaries`) from what others are writing in the same folder.
+    as it was. `before_replace(temporary)` is called just before the file gets its name.
+    A `prefix` of its own lets a writer tell what it left half-written
+    (`remove_temporaries`) from what others are writing in the same folder; a `suffix`
+    is for programs that go by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path, prefix)
+    temporary = temporary_beside(path, prefix, suffix)
     try:
-        with open(temporary, mode.replace("w", "x"), **kwargs) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         if before_replace:
             before_replace(temporary)
         os.replace(temporary, path)
@@ -117,10 +116,23 @@ def atomic_write(path, mode="wb", before_replace=None, prefix=TEMPORARY_PREFIX, 
         if isinstance(error, OSError) and (
             error.filename == str(temporary) or (error.filename is None and error.errno in NO_ROOM)
         ):
-            raise OSError(
-                error.errno, error.strerror, str(path)
-            ) from error  # the name that a person knows
+            # the name that a person knows
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+@contextmanager
+def atomic_write(path, mode="wb", before_replace=None, prefix=TEMPORARY_PREFIX, **kwargs):
+    """Open a temporary file beside `path` for writing; on leaving without an exception
+    it is flushed to the disk and becomes `path`, as with `replacing`.
+    """
+    with (
+        replacing(path, before_replace, prefix) as temporary,
+        open(temporary, mode.replace("w", "x"), **kwargs) as file,
+    ):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_folder(path):
@@ -173,7 +185,7 @@ def place_file(source, target, link=True):
     """
     source, target = Path(source).resolve(), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if link and try_link(source, target):
+    if link and _try_link(source, target):
         return
     with (
         open(source, "rb") as original,
@@ -182,21 +194,18 @@ def place_file(source, target, link=True):
         shutil.copyfileobj(original, copy, COPY_BYTES)
 
 
-def try_link(source, target):
+def _try_link(source, target):
     """Make `target` a hard link to the file `source`, atomically; False where there can be none."""
-    temporary = temporary_beside(target)
     try:
-        os.link(source, temporary)
+        with replacing(target) as temporary:
+            os.link(source, temporary)
     except OSError as error:
         if error.errno in NO_LINK:
             return False
         raise
-    try:
-        os.replace(temporary, target)
-    finally:
-        # Renaming a file onto another link of itself does nothing, so the temporary
-        # name would stay.
-        temporary.unlink(missing_ok=True)
+    # Renaming a file onto another link of itself does nothing, so the temporary
+    # name would stay.
+    temporary.unlink(missing_ok=True)
     return True
 
 
@@ -235,13 +244,13 @@ def open_file(path):
 
     Raises InputError for a folder, a pipe or a device: it would not wait for one.
     """
-    check_is_file(path, os.stat(path))
+    _check_is_file(path, os.stat(path))
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    check_is_file(path, os.fstat(file.fileno()))  # it may be another one by now
+    _check_is_file(path, os.fstat(file.fileno()))  # it may be another one by now
     return file
 
 
-def check_is_file(path, status):
+def _check_is_file(path, status):
     """Raise InputError where `status`, of what stands at `path`, is not that of a file."""
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path}: a folder, where a file is expected")
@@ -262,7 +271,7 @@ def load_array(path, mmap_mode=None):
 def array_in(file, path, mmap_mode=None):
     """`load_array` of an open file; `path` is for messages."""
     before = os.fstat(file.fileno())
-    with array_errors(path):
+    with _array_errors(path):
         header = npy.read_header(file)
         npy.check_size(header, before.st_size)
         if mmap_mode and header.nbytes:
@@ -279,14 +288,14 @@ def array_header(file, path):
     """The `npy.Header` of an open file, held against its size;
     raises InputError as `load_array`.
     """
-    with array_errors(path):
+    with _array_errors(path):
         header = npy.read_header(file)
         npy.check_size(header, os.fstat(file.fileno()).st_size)
     return header
 
 
 @contextmanager
-def array_errors(path):
+def _array_errors(path):
     """Turn what is wrong with an array into an InputError that names its file."""
     try:
         yield
@@ -377,18 +386,10 @@ def names_in(text, path):
 
 
 def checked_names(names):
-    """`names`; raises InputError for one that no line of a music list can hold:
-    it has a line break, or is not valid UTF-8.
-    """
+    """`names`; raises InputError for one that no line of a music list can hold."""
     for name in names:
-        if "\n" in name or "\r" in name:
-            raise InputError(f"{name!r}: a song's path cannot hold a line break; rename the file")
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"{name!r}: a song's path has to be valid UTF-8; rename the file"
-            ) from error
+        if problem := unlistable(name):
+            raise InputError(f"{name!r}: a song's path {problem}; rename the file")
     return names
 
 

@@ -3,8 +3,8 @@ no log-mel, or a damaged one.
 
 Conventions
 -----------
-It is begun anew in every run, grows while the run goes on, and is sorted at its end.
-One that this program did not write is never replaced.
+It is begun anew in every run that changes the tree, grows while the run goes on, and is
+sorted at its end. One that this program did not write is never replaced.
 """
 
 import csv
@@ -52,19 +52,13 @@ class FailureFile:
         """
         self.close()
         with atomic_write(self.path, "w", **OPTIONS) as file:
-            write_rows(
-                file,
-                [
-                    COLUMNS,
-                    *((failure.name, failure.reason, failure.message) for failure in failures),
-                ],
-            )
+            _write_rows(file, [COLUMNS, *map(_row, failures)])
         self.file = open(self.path, "a", buffering=1, **OPTIONS)  # noqa: SIM115 (see `close`)
 
     def add(self, failure):
         """One more row, there to be read while the run goes on."""
         with naming(self.path):
-            write_rows(self.file, [(failure.name, failure.reason, failure.message)])
+            _write_rows(self.file, [_row(failure)])
 
     def close(self):
         """Close it, if it is open."""
@@ -83,7 +77,12 @@ def naming(path):
         raise
 
 
-def write_rows(file, rows):
+def _row(failure):
+    """The values of a failure's row."""
+    return failure.name, failure.reason, failure.message
+
+
+def _write_rows(file, rows):
     """Write rows of CSV, everything in quotes:
     a name may hold any character, a carriage return too.
     """

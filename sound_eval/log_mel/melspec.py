@@ -66,7 +66,7 @@ def hann(size):
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
 
 
-def frames_of(samples, *, samplerate, hop, fft_size, n_mels):
+def _frames_of(samples, *, samplerate, hop, fft_size, n_mels):
     """Log-mel (n_frames, n_mels) of at least `fft_size` samples, computed in one piece."""
     # (n_frames, fft_size), a view
     windows = np.lib.stride_tricks.sliding_window_view(samples, fft_size)[::hop]
@@ -91,12 +91,12 @@ def log_mel_blocks(blocks, *, samplerate, hop, fft_size, n_mels):
         rest = np.concatenate([rest, block]) if len(rest) else block
         while len(rest) >= span:
             started = True
-            yield frames_of(rest[: stride - hop + fft_size], **parameters)
+            yield _frames_of(rest[: stride - hop + fft_size], **parameters)
             rest = rest[stride:]
     if len(rest) and not started and len(rest) < fft_size:
         rest = np.pad(rest, (0, fft_size - len(rest)))
     if len(rest) >= fft_size:
-        yield frames_of(rest, **parameters)
+        yield _frames_of(rest, **parameters)
 
 
 def log_mel(samples, *, samplerate, hop, fft_size, n_mels):

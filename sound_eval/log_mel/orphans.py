@@ -41,14 +41,14 @@ def find_orphans(folder, names, asked=()):
     """
     listed = {source.name for source in folder.sources}
     gone = [name for name in names if name not in listed and is_gone(folder.root / name)]
-    asked = [asked_folder(one, folder.root) for one in asked]
-    check_asked(asked, names)
+    asked = [_asked_folder(one, folder.root) for one in asked]
+    _check_asked(asked, names)
     there = [*listed, *(failure.name for failure in folder.failures), *(set(names) - set(gone))]
-    holder = finder_of_holders(folder.root, {top_of(name) for name in there})
+    holder = _finder_of_holders(folder.root, {_top_of(name) for name in there})
     orphans = Orphans()
     for name in gone:
         held_by = holder(os.path.dirname(name)) if "/" in name else None
-        if any(one and is_below(name, one) for one in asked) or (
+        if any(one and _is_below(name, one) for one in asked) or (
             EVERYTHING in asked and held_by is None
         ):
             orphans.removed.append(name)
@@ -56,7 +56,7 @@ def find_orphans(folder, names, asked=()):
             orphans.kept.append(name)
         else:
             orphans.held.setdefault(held_by, []).append(name)
-    by_name = all(any(one and is_below(name, one) for one in asked) for name in gone)
+    by_name = all(any(one and _is_below(name, one) for one in asked) for name in gone)
     if EVERYTHING in asked and names and len(gone) == len(names) and not by_name:
         raise InputError(
             f"{folder.root}: has the audio of none of the {len(names)} log-mel files, "
@@ -66,7 +66,7 @@ def find_orphans(folder, names, asked=()):
     return orphans
 
 
-def asked_folder(text, root):
+def _asked_folder(text, root):
     """A folder as a person gives it, relative to `root` or in it, as a name;
     EVERYTHING stays what it is.
     """
@@ -78,32 +78,32 @@ def asked_folder(text, root):
     return str(PurePosixPath(path))
 
 
-def check_asked(asked, names):
+def _check_asked(asked, names):
     """Raise InputError for a folder without a log-mel file."""
     for one in asked:
-        if one and not any(is_below(name, one) for name in names):
+        if one and not any(_is_below(name, one) for name in names):
             raise InputError(
                 f"--prune={one}: no log-mel file of this tree is of a song below that folder; "
                 "give its path in AUDIO_DIR"
             )
 
 
-def is_below(name, folder):
+def _is_below(name, folder):
     """Whether `name` lies below `folder`; everything lies below `.`."""
     return folder == "." or name.startswith(f"{folder}/")
 
 
-def top_of(name):
+def _top_of(name):
     """The first folder of a name, '' where it lies in none."""
     return name.partition("/")[0] if "/" in name else ""
 
 
-def finder_of_holders(root, tops_there):
+def _finder_of_holders(root, tops_there):
     """A function of a folder whose songs are gone: the folder that holds them, or None."""
 
     @cache
     def holder(folder):
-        if stands_empty(root / folder):
+        if _stands_empty(root / folder):
             return folder
         parent = os.path.dirname(folder)
         if parent:
@@ -113,7 +113,7 @@ def finder_of_holders(root, tops_there):
     return holder
 
 
-def stands_empty(path):
+def _stands_empty(path):
     """Whether a folder is there and shows nothing, as a mount point without its disk,
     or is a link to nothing.
     """

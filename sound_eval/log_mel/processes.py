@@ -44,13 +44,13 @@ def run_local(function, tasks, processes, crashed, on_wait=lambda: None):
     too is `crashed`.
     """
     tasks = iter(tasks)
-    while suspects := (yield from run_pool(function, tasks, processes, on_wait)):
+    while suspects := (yield from _run_pool(function, tasks, processes, on_wait)):
         for task in suspects:
-            if (yield from run_pool(function, iter([task]), 1, on_wait)):
+            if (yield from _run_pool(function, iter([task]), 1, on_wait)):
                 yield task, crashed
 
 
-def run_pool(function, tasks, processes, on_wait):
+def _run_pool(function, tasks, processes, on_wait):
     """Yield (task, result) from one pool until `tasks` end or the pool breaks;
     returns the tasks in hand when it broke.
     """
@@ -59,7 +59,7 @@ def run_pool(function, tasks, processes, on_wait):
     pool = ProcessPoolExecutor(processes, context, start_worker, (os.getpid(),))
     in_hand = {}
     try:
-        for task, future in finished(
+        for task, future in _finished(
             pool, function, tasks, processes * TASKS_AHEAD, in_hand, on_wait
         ):
             yield task, future.result()
@@ -74,7 +74,7 @@ def run_pool(function, tasks, processes, on_wait):
     return []
 
 
-def finished(executor, function, tasks, ahead, in_hand, on_wait):
+def _finished(executor, function, tasks, ahead, in_hand, on_wait):
     """Yield (task, its future) as tasks end, at most `ahead` handed out;
     `in_hand` maps those not taken yet to futures.
     """
@@ -95,12 +95,12 @@ def start_worker(parent):
     """What a process does first: leave Ctrl-C to the parent, end with it, and keep quiet."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     # libraries print remarks of their own; errors come back as results
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def end_with_parent(parent):
+def _end_with_parent(parent):
     """End this process when its parent is gone: it would wait for tasks for ever."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
@@ -120,12 +120,12 @@ def run_dask(function, tasks, address, processes, crashed, folders, on_wait=lamb
     kills. Every worker has to see `folders`. Raises InputError where Dask is not
     installed, the scheduler does not answer, or a worker lacks the package or a folder.
     """
-    distributed = import_distributed()
-    with connect(distributed, address, processes) as client:
-        check_workers(client, folders)
+    distributed = _import_distributed()
+    with _connect(distributed, address, processes) as client:
+        _check_workers(client, folders)
         ahead = TASKS_AHEAD * sum(client.nthreads().values())
         executor, suspects = client.get_executor(pure=False), []
-        for task, future in finished(executor, function, iter(tasks), ahead, {}, on_wait):
+        for task, future in _finished(executor, function, iter(tasks), ahead, {}, on_wait):
             try:
                 yield task, future.result()
             except distributed.scheduler.KilledWorker:
@@ -137,7 +137,7 @@ def run_dask(function, tasks, address, processes, crashed, folders, on_wait=lamb
                 yield task, crashed
 
 
-def import_distributed():
+def _import_distributed():
     """The package, which only this route needs."""
     try:
         import distributed
@@ -149,7 +149,7 @@ def import_distributed():
 
 
 @contextmanager
-def connect(distributed, address, processes):
+def _connect(distributed, address, processes):
     """A client of the scheduler at `address`, with at least one worker behind it."""
     with ExitStack() as stack:
         if address == "local":
@@ -166,10 +166,10 @@ def connect(distributed, address, processes):
         yield client
 
 
-def check_workers(client, folders):
+def _check_workers(client, folders):
     """Raise InputError unless every worker can import this package and sees the folders."""
     try:
-        missing = client.run(missing_folders, [str(folder) for folder in folders])
+        missing = client.run(_missing_folders, [str(folder) for folder in folders])
     except ModuleNotFoundError as error:
         raise InputError(
             f"the Dask workers cannot import the package ({error}); "
@@ -183,6 +183,6 @@ def check_workers(client, folders):
             )
 
 
-def missing_folders(folders):
+def _missing_folders(folders):
     """Those of `folders` that are not there."""
     return [folder for folder in folders if not os.path.isdir(folder)]

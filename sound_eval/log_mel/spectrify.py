@@ -3,219 +3,32 @@ processes, and what came of it.
 
 Conventions
 -----------
-`a/b.mp3` becomes `a/b.mp3.npy`, float32 (n_frames, NUM_MEL_BINS). Every file is one
-task for one process, which decodes, analyses and writes it in blocks, so that memory
-does not grow with its length. The parent alone keeps the tree's state. A file that
-cannot be used is a Failure in the report; only what concerns every file (a full disk)
-ends a run.
+Every audio file is one job for one process; the parent alone keeps the tree's state. A
+file that cannot be used is a Failure in the report; only what concerns every file (a
+full disk) ends a run.
 Only an array of the tree's own making is ever replaced or removed, and only where its
 source was read: by a new one, or because the decoders refuse what the source is now.
 What could not be read for a moment keeps the array it has.
 """
 
-import errno
-import filecmp
-import io
-import mmap
 import os
-import stat
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from sound_eval.audio import decode
 from sound_eval.audio.folder import AudioFolder, Failure, check_holds_audio
-from sound_eval.errors import InputError, one_line
-from sound_eval.files.trees import atomic_write
-from sound_eval.log_mel import melspec
+from sound_eval.errors import one_line
+from sound_eval.log_mel.log_mel_file import CRASHED, IN_HAND, spectrify_file
 from sound_eval.log_mel.processes import run_dask, run_local
-from sound_eval.log_mel.tree_files import standing
-from sound_eval.log_mel.tree_plan import DAMAGED, TAKEN, Report, look_at_tree, place_taken, prepare
+from sound_eval.log_mel.report import Report
+from sound_eval.log_mel.tree_plan import DAMAGED, TAKEN, look_at_tree, prepare
 from sound_eval.log_mel.tree_state import TreeState
 from sound_eval.terminal import Progress
 
-# Seconds of audio in hand of every process, by its id: shared with those forked from
-# this one, without a lock that one killed could keep.
-IN_HAND = memoryview(mmap.mmap(-1, 1 << 15)).cast("d")
-FATAL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file would fail in the same way
-CLAIMED_AT_ONCE = 64  # tasks whose claims are flushed to the disk together
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a task: seconds of audio written, or why there is none.
-
-    `kept` beside a failure: nothing was learned of the file's content, so an array that
-    was made of it stays.
-    """
-
-    seconds: float = 0.0
-    failure: str = ""  # what is wrong with the file
-    message: str = ""  # the words of the decoders
-    skipped: str = ""  # why the config leaves the file out
-    damaged: str = ""  # what is lost in the middle of a file that was used all the same
-    kept: bool = False
-
-
-CRASHED = Outcome(
-    failure="ended the process that decoded it",
-    message="a crash inside a decoder, or not enough memory",
-    kept=True,
-)
-
-# ---- one file ----
-
-
-def log_mel_parameters(config):
-    """The keyword parameters of `melspec` in a Config."""
-    return {
-        "samplerate": config.SAMPLERATE,
-        "hop": config.hop,
-        "fft_size": config.FFT_SIZE,
-        "n_mels": config.NUM_MEL_BINS,
-    }
-
-
-def each_log_mel_block(path, config, consume):
-    """Decode one file and hand its log-mel to `consume`, as an iterable of
-    (n, NUM_MEL_BINS) blocks; see `decode.decode`.
-    """
-
-    def consume_signal(blocks):
-        return consume(finite(melspec.log_mel_blocks(blocks, **log_mel_parameters(config))))
-
-    limits = {"max_seconds": config.MAX_SECONDS, "skip_long": config.LONG_FILES == "skip"}
-    return decode.decode(
-        path, consume_signal, samplerate=config.SAMPLERATE, decoder=config.DECODER, **limits
-    )
-
-
-def finite(blocks):
-    """The blocks, as long as they are finite; a file of floats can hold anything."""
-    for block in blocks:
-        if not np.isfinite(block).all():
-            raise decode.BadSamplesError("holds samples that are not finite numbers, or too large")
-        yield block
-
-
-def log_mel_of_file(path, config):
-    """The log-mel of one audio file as an array, (n_frames, NUM_MEL_BINS) float32: what
-    its file in a tree would hold.
-
-    Raises DecodeError (an InputError) with the decoders' messages, OSError where the
-    file cannot be opened.
-    """
-    return each_log_mel_block(
-        path,
-        config,
-        lambda blocks: np.concatenate([*blocks, np.empty((0, config.NUM_MEL_BINS), np.float32)]),
-    ).result
-
-
-def write_log_mel(file, blocks, n_mels):
-    """Write blocks (n, n_mels) float32 into an open file as one `.npy` array;
-    its header is filled in at the end.
-    """
-    file.seek(0)
-    file.truncate()
-    write_header(file, 0, n_mels)
-    n_frames = 0
-    for block in blocks:
-        file.write(block.data)
-        n_frames += len(block)
-    file.seek(0)
-    write_header(file, n_frames, n_mels)
-    file.seek(0, io.SEEK_END)
-
-
-def write_header(file, n_frames, n_mels):
-    """The header of a float32 array (n_frames, n_mels);
-    NumPy leaves room in it for any n_frames, so its size is constant.
-    """
-    header = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype("<f4")),
-        "fortran_order": False,
-        "shape": (n_frames, n_mels),
-    }
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def in_hand(blocks, slot, frame_seconds):
-    """The blocks; the seconds of audio that have gone by stand in IN_HAND."""
-    IN_HAND[slot] = 0
-    for block in blocks:
-        IN_HAND[slot] += len(block) * frame_seconds
-        yield block
-
-
-class PlaceTakenError(Exception):
-    """Something that is not of the tree's making stands where an array is to go."""
-
-
-def check_place(task, written):
-    """Just before the file `written` becomes the array: raise PlaceTakenError where it
-    would replace somebody's file.
-
-    An equal file may stand there: the array of this very task, whose process ended
-    before it could say so.
-    """
-    status = standing(task.target)
-    if status is None or (
-        stat.S_ISREG(status.st_mode)
-        and (task.replaces or filecmp.cmp(written, task.target, shallow=False))
-    ):
-        return
-    raise PlaceTakenError
-
-
-def spectrify_file(task):
-    """Do one task.
-
-    Returns an Outcome; raises OSError only where the next file would meet the same.
-    """
-    config, slot = task.config, os.getpid() % len(IN_HAND)
-    try:
-        with atomic_write(task.target, before_replace=partial(check_place, task)) as file:
-
-            def write(blocks):
-                write_log_mel(
-                    file, in_hand(blocks, slot, config.seconds_per_frame), config.NUM_MEL_BINS
-                )
-
-            decoded = each_log_mel_block(task.audio_path, config, write)
-        return Outcome(decoded.seconds, damaged=decoded.damage)
-    except decode.TooLongError as error:
-        return Outcome(skipped=str(error))
-    except (decode.DecodeError, decode.BadSamplesError) as error:
-        return Outcome(failure=error.reason, message=str(error))
-    except PlaceTakenError:
-        return Outcome(failure=TAKEN, message=place_taken(task.target), kept=True)
-    except InputError as error:
-        return Outcome(failure="cannot be read now", message=str(error), kept=True)
-    except OSError as error:
-        if error.errno in FATAL_ERRORS:
-            raise OSError(
-                error.errno, error.strerror, error.filename or str(task.target)
-            ) from error
-        return Outcome(failure="cannot be read or written", message=one_line(error), kept=True)
-    except Exception as error:
-        # whatever one strange file brings to light, the others go on and
-        # the report names it
-        return Outcome(
-            failure="unexpected error",
-            message=f"{type(error).__name__}: {one_line(error)}",
-            kept=True,
-        )
-    finally:
-        IN_HAND[slot] = 0
-
-
-# ---- a folder ----
+CLAIMED_AT_ONCE = 64  # jobs whose claims are flushed to the disk together
 
 
 def spectrify(
@@ -240,54 +53,47 @@ def spectrify(
     folder = AudioFolder(audio_dir, config.AUDIO_SUFFIXES, exclude, apart=vectors_dir)
     files = look_at_tree(state, folder)
     check_holds_audio(folder)
-    state.lock()
-    try:
-        state.read(files.arrays)
+    with state.opened(files.songs):
         state.check_config(config, overwrite)
         report = Report(failures=list(folder.failures), others=folder.others)
-        tasks = prepare(folder, state, files, config, report, overwrite, prune)
-        prune_orphans(report.orphans.removed, state)
-        state.begin(config, files.temporaries)
-        workers = (processes, CRASHED)
-        if dask and tasks:
-            run = partial(
-                run_dask,
-                spectrify_file,
-                claimed(tasks, state),
-                dask,
-                *workers,
-                [audio_dir, vectors_dir],
-            )
-        else:
-            run = partial(run_local, spectrify_file, claimed(tasks, state), *workers)
-        work(run, len(tasks), state, report)
-    finally:
-        state.unlock()
+        jobs = prepare(folder, state, files, config, report, overwrite, prune)
+        with state.writing(config, files.temporaries, report):
+            _remove_orphans(report.orphans.removed, state)
+            folders = [audio_dir, vectors_dir]
+            run = _way_of_running(_claimed(jobs, state), len(jobs), processes, dask, folders)
+            _work(run, len(jobs), state, report)
     report.elapsed = time.monotonic() - start
     return report
 
 
-def prune_orphans(names, state):
+def _remove_orphans(names, state):
     """Remove the arrays of songs that are gone."""
     for name in names:
         os.unlink(state.target(name))
     state.forget(names)
 
 
-def claimed(tasks, state):
-    """The tasks, each handed out once the state has a claim for its array."""
-    tasks = iter(tasks)
-    while some := list(islice(tasks, CLAIMED_AT_ONCE)):
-        state.claim(task.source.name for task in some)
+def _claimed(jobs, state):
+    """The jobs, each handed out once the state has a claim for its array."""
+    jobs = iter(jobs)
+    while some := list(islice(jobs, CLAIMED_AT_ONCE)):
+        state.claim(job.source.name for job in some)
         yield from some
 
 
-def work(run, n_tasks, state, report):
-    """Take in the (task, Outcome) pairs of `run(on_wait)` as they come;
+def _way_of_running(jobs, n_jobs, processes, dask, folders):
+    """A function of `on_wait` that yields (job, Outcome) pairs, by the processes of this
+    machine or of a Dask cluster.
+    """
+    if dask and n_jobs:
+        return partial(run_dask, spectrify_file, jobs, dask, processes, CRASHED, folders)
+    return partial(run_local, spectrify_file, jobs, processes, CRASHED)
+
+
+def _work(run, n_jobs, state, report):
+    """Take in the (job, Outcome) pairs of `run(on_wait)` as they come;
     keep state, report and progress.
     """
-    for failure in [*report.failures, *report.damaged]:
-        state.failures.add(failure)
     start = time.monotonic()
 
     def show(n_ended=0):
@@ -300,56 +106,58 @@ def work(run, n_tasks, state, report):
             f"{len(report.failures)} failed",
         )
 
-    try:
-        with (
-            Progress(n_tasks, "file", "spectrify") as progress,
-            closing(run(on_wait=show)) as outcomes,
-        ):
-            for task, outcome in outcomes:
-                take_in(task, outcome, state, report)
-                show(1)
-    finally:
-        state.end([*report.failures, *report.damaged])
+    with (
+        Progress(n_jobs, "file", "spectrify") as progress,
+        closing(run(on_wait=show)) as outcomes,
+    ):
+        for job, outcome in outcomes:
+            _take_in(job, outcome, state, report)
+            show(1)
 
 
-def take_in(task, outcome, state, report):
+def _take_in(job, outcome, state, report):
     """Book one outcome."""
-    name, unremoved = task.source.name, ""
     if outcome.failure or outcome.skipped:
-        unremoved = drop_array(task, outcome, state)
-    if outcome.failure or unremoved:
-        message = "; ".join(filter(None, (outcome.message, unremoved)))
-        report.failures.append(
-            Failure(name, outcome.failure or "its old array cannot be removed", message)
-        )
-        state.failures.add(report.failures[-1])
+        try:
+            _drop_array(job, outcome, state)
+        except OSError as error:
+            outcome = _with_array_left(outcome, error)
+    name = job.source.name
+    if outcome.failure:
+        report.failures.append(Failure(name, outcome.failure, outcome.message))
+        state.add_failure(report.failures[-1])
         return
-    state.add_done(task.source, outcome.seconds, outcome.skipped, outcome.damaged)
+    state.add_done(job.source, outcome.seconds, outcome.skipped, outcome.damaged)
     report.done += not outcome.skipped
     report.skipped += bool(outcome.skipped)
     report.too_long += bool(outcome.skipped)
     report.seconds += outcome.seconds
     if outcome.damaged:
         report.damaged.append(Failure(name, DAMAGED, outcome.damaged))
-        state.failures.add(report.damaged[-1])
+        state.add_failure(report.damaged[-1])
 
 
-def drop_array(task, outcome, state):
+def _drop_array(job, outcome, state):
     """Remove the array of what the file was before, unless it may still be good.
 
-    Returns what kept that from being done.
+    Raises OSError where it cannot be removed.
     """
-    name = task.source.name
-    if outcome.failure == TAKEN:  # by the file of somebody else, which is not to be known as ours
-        state.forget([name])
-        return ""
+    name = job.source.name
     # An array of another config is good for nothing, whatever its source.
-    if outcome.kept and not state.claims.get(name):
-        return ""
-    try:
-        if task.replaces:
-            task.target.unlink(missing_ok=True)
-    except OSError as error:
-        return f"what was made of it before stays: {one_line(error)}"
-    state.forget([name])
-    return ""
+    may_be_good = outcome.kept and not state.claims.get(name)
+    if outcome.failure == TAKEN:
+        # by the file of somebody else, which is not to be known as ours
+        state.forget([name])
+    elif not may_be_good:
+        if job.replaces:
+            job.target.unlink(missing_ok=True)
+        state.forget([name])
+
+
+def _with_array_left(outcome, error):
+    """The Outcome of a file whose old array cannot be removed."""
+    stays = f"what was made of it before stays: {one_line(error)}"
+    failure = outcome.failure or "its old array cannot be removed"
+    return replace(
+        outcome, failure=failure, message="; ".join(filter(None, (outcome.message, stays)))
+    )

@@ -4,8 +4,9 @@ half-written, and signs of something else.
 Conventions
 -----------
 Links to folders are never followed and hidden folders not entered, so nothing outside
-the tree is seen or touched. Names are relative to the tree, with forward slashes.
-Nothing is opened but to read the header of an array.
+the tree is seen or touched. Nothing is opened but to read the header of an array.
+Names are those of the audio files that arrays stand for: only here and where an array
+is opened is there a `.npy` behind them.
 """
 
 import os
@@ -19,7 +20,13 @@ import numpy as np
 
 from sound_eval.errors import InputError
 from sound_eval.files.marks import MUSIC_LIST_NAME, RUN_MARK
-from sound_eval.files.trees import LOG_MEL_SUFFIX, TEMPORARY_PREFIX, is_inside, temporary_beside
+from sound_eval.files.trees import (
+    LOG_MEL_SUFFIX,
+    TEMPORARY_PREFIX,
+    audio_name,
+    is_inside,
+    temporary_beside,
+)
 
 # as trees.temporary_beside makes them
 TEMPORARY_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")
@@ -33,9 +40,11 @@ SIGNS = {
 
 @dataclass
 class TreeFiles:
-    """Names of the arrays of a tree, sorted, and paths of the temporary files in it."""
+    """Names of the songs whose arrays are in a tree, sorted, and paths of the temporary
+    files in it.
+    """
 
-    arrays: list = field(default_factory=list)
+    songs: list = field(default_factory=list)
     temporaries: list = field(default_factory=list)
 
 
@@ -49,14 +58,14 @@ def survey(path, suffixes=()):
     folders = [""] if os.path.isdir(path) else []
     while folders:
         name = folders.pop()
-        for entry in entries_of(os.path.join(path, name)):
-            take_entry(entry, f"{name}/{entry.name}" if name else entry.name, folders, found)
-            check_sign(path, entry, suffixes)
-    found.arrays.sort()
+        for entry in _entries_of(os.path.join(path, name)):
+            _take_entry(entry, f"{name}/{entry.name}" if name else entry.name, folders, found)
+            _check_sign(path, entry, suffixes)
+    found.songs.sort()
     return found
 
 
-def entries_of(folder):
+def _entries_of(folder):
     """The entries of a folder; none where it may not be read, such as lost+found:
     then nothing of ours is in it.
     """
@@ -67,7 +76,7 @@ def entries_of(folder):
         return []
 
 
-def take_entry(entry, name, folders, found):
+def _take_entry(entry, name, folders, found):
     """Sort one entry of a folder of the tree into the TreeFiles, or the folders yet to read."""
     if entry.is_dir(follow_symlinks=False):
         if not entry.name.startswith("."):
@@ -77,10 +86,10 @@ def take_entry(entry, name, folders, found):
     elif TEMPORARY_NAME.fullmatch(entry.name):
         found.temporaries.append(entry.path)
     elif entry.name.endswith(LOG_MEL_SUFFIX) and not entry.name.startswith("."):
-        found.arrays.append(name)
+        found.songs.append(audio_name(name))
 
 
-def check_sign(path, entry, suffixes):
+def _check_sign(path, entry, suffixes):
     """Raise InputError where an entry shows that the folder is no log-mel tree."""
     if entry.name.startswith("."):
         return
@@ -158,16 +167,16 @@ def same_names(names, tree):
     """Groups of two and more of `names` that are one and the same name on the disk of
     the folder `tree`.
     """
-    groups = grouped(names, folded)
+    groups = _grouped(names, folded)
     if not groups:
         return []
-    case, form = folds(tree)
-    return grouped(
+    case, form = _folds(tree)
+    return _grouped(
         [name for group in groups for name in group], lambda name: folded(name, case, form)
     )
 
 
-def grouped(names, key):
+def _grouped(names, key):
     """Groups of two and more of `names` with the same key, each sorted."""
     groups = {}
     for name in names:
@@ -182,7 +191,7 @@ def folded(name, case=True, form=True):
     return name.casefold() if case else name
 
 
-def folds(folder):
+def _folds(folder):
     """Whether the disk of `folder` takes names for the same that differ in case, and in
     the form of Unicode.
     """

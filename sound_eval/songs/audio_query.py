@@ -6,7 +6,7 @@ compares with the others.
 
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import inputs_of_frames
-from sound_eval.log_mel.spectrify import log_mel_of_file
+from sound_eval.log_mel.log_mel_file import log_mel_of_file
 from sound_eval.model import song_vectors as vectors
 from sound_eval.model.inference import networks_from
 from sound_eval.model.state import read_weights

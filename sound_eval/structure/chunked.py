@@ -19,7 +19,7 @@ MOST_HZ = 10_000_000.0
 WAVE64_FIRST = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 
 
-def chunks(data, position, header, align=2):
+def _chunks(data, position, header, align=2):
     """Yield (name, start of the content, size) of chunks one after another from
     `position` on; `header` is the struct of name and size.
     """
@@ -36,7 +36,7 @@ def chunks(data, position, header, align=2):
 def wave_layout(data, order):
     """RIFF, RIFX and RF64 wave files."""
     rate, long_size = 0, None
-    for name, start, size in chunks(data, 12, f"{order}4sI"):
+    for name, start, size in _chunks(data, 12, f"{order}4sI"):
         if name == b"fmt " and size >= 16:
             tag, rate = struct.unpack(f"{order}H6xI", data[start : start + 12])
             rate *= tag in EXACT_WAVE
@@ -55,7 +55,7 @@ def wave64_layout(data):
     header.
     """
     rate = 0
-    for name, start, size in wave64_chunks(data):
+    for name, start, size in _wave64_chunks(data):
         if name == b"fmt " and size >= 16:
             tag, rate = struct.unpack("<H6xI", data[start : start + 12])
             rate *= tag in EXACT_WAVE
@@ -64,7 +64,7 @@ def wave64_layout(data):
     return Layout("w64")
 
 
-def wave64_chunks(data):
+def _wave64_chunks(data):
     """Yield (name, start of the content, size) of the chunks of a Wave64 file."""
     position = 40
     for _ in range(MOST_CHUNKS):
@@ -79,7 +79,7 @@ def wave64_chunks(data):
 def aiff_layout(data):
     """AIFF and AIFF-C; their rate is a float of 80 bits."""
     rate = frames = 0
-    for name, start, size in chunks(data, 12, ">4sI"):
+    for name, start, size in _chunks(data, 12, ">4sI"):
         if name == b"COMM" and size >= 18:
             frames, _, exponent, mantissa = struct.unpack(">IhHQ", data[start + 2 : start + 18])
             rate = mantissa * 2.0 ** ((exponent & 0x7FFF) - 16383 - 63)
@@ -110,7 +110,7 @@ def caf_layout(data):
     """
     rate = packet_bytes = packet_frames = 0
     seconds = 0.0
-    for name, start, size in chunks(data, 8, ">4sq", align=1):
+    for name, start, size in _chunks(data, 8, ">4sq", align=1):
         if name == b"desc" and size >= 32:
             rate, packet_bytes, packet_frames = struct.unpack(">d8xII", data[start : start + 24])
             rate = rate if 1 <= rate <= MOST_HZ else 0  # the file may have any float there

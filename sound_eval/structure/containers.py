@@ -39,12 +39,12 @@ def read_layout(data, mpeg=False, careful=False):
     behind a FLAC file.
     """
     try:
-        return layout_by_mark(data) or mpeg_layout(data, mpeg, careful)
+        return _layout_by_mark(data) or _mpeg_layout(data, mpeg, careful)
     except (struct.error, OverflowError):  # cut within a header, or a number in it that is none
         return Layout()
 
 
-def layout_by_mark(data):
+def _layout_by_mark(data):
     """The Layout of a file that its first bytes give away; None of any other."""
     start = data[:64]
     if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and start[8:12] == b"WAVE":
@@ -58,7 +58,7 @@ def layout_by_mark(data):
 # ---- films and their like ----
 
 
-def avi_layout(data):
+def _avi_layout(data):
     """AVI: the size of the whole against the file's."""
     size = struct.unpack("<I", data[4:8])[0]
     if size in UNKNOWN_SIZES:
@@ -66,11 +66,11 @@ def avi_layout(data):
     return of_bytes("avi", 8 + size, data)
 
 
-def asf_layout(data):
+def _asf_layout(data):
     """Windows Media: the size and the length in its header, unless it was written while
     it was sent.
     """
-    for name, start, size in asf_objects(data):
+    for name, start, size in _asf_objects(data):
         if name == ASF_PROPERTIES and size >= 80:
             file_size, _, _, length, _, preroll, flags = struct.unpack(
                 "<7Q", data[start + 16 : start + 72]
@@ -81,7 +81,7 @@ def asf_layout(data):
     return Layout("asf")
 
 
-def asf_objects(data):
+def _asf_objects(data):
     """Yield (name, start of the content, size) of the objects in the header of an ASF
     file.
     """
@@ -95,18 +95,18 @@ def asf_objects(data):
         position += size
 
 
-def matroska_layout(data):
+def _matroska_layout(data):
     """Matroska and WebM: the size of the segment, which holds all, against the file's."""
     position = 4
-    length, position = vint(data, position)
+    length, position = _vint(data, position)
     position += length or 0
     if data[position : position + 4] != MATROSKA_SEGMENT:
         return Layout("matroska")
-    length, position = vint(data, position + 4)
+    length, position = _vint(data, position + 4)
     return Layout("matroska") if length is None else of_bytes("matroska", position + length, data)
 
 
-def vint(data, position):
+def _vint(data, position):
     """(number, position behind it) of a number of EBML, whose first byte tells how many
     it has; None for one left open.
     """
@@ -118,7 +118,7 @@ def vint(data, position):
 # ---- streams ----
 
 
-def ogg_layout(data):
+def _ogg_layout(data):
     """Ogg: a chain of files whose pages have checksums."""
     chain = ogg.read_chain(data)
     lengths = [link.seconds for link in chain.links]
@@ -136,20 +136,20 @@ def ogg_layout(data):
     )
 
 
-def flac_layout(data, start=0, careful=False):
+def _flac_layout(data, start=0, careful=False):
     """FLAC, by the description that comes first; `careful` looks for more files behind
     the first.
     """
-    starts, seconds = [start], [flac_seconds(data, start)]
+    starts, seconds = [start], [_flac_seconds(data, start)]
     while careful and (start := data.find(b"fLaC", start + 4)) > 0:
         if data[start + 4 : start + 8] in (b"\0\0\0\x22", b"\x80\0\0\x22"):
             starts.append(start)
-            seconds.append(flac_seconds(data, start))
+            seconds.append(_flac_seconds(data, start))
     parts = tuple(zip(starts, [*starts[1:], len(data)], strict=True)) if len(starts) > 1 else ()
     return Layout("flac", sum(seconds) if all(seconds) else 0.0, parts=parts)
 
 
-def flac_seconds(data, start):
+def _flac_seconds(data, start):
     """The seconds of the FLAC file that begins at `start`: 20 bits sample rate, 8 of
     form, 36 count of samples.
     """
@@ -158,60 +158,50 @@ def flac_seconds(data, start):
     return samples / rate if rate else 0.0
 
 
-def mpeg_layout(data, mpeg, careful):
+def _mpeg_layout(data, mpeg, careful):
     """MPEG audio. Frame for frame where the header says no length or the file has
     another size than it says.
     """
     start = mpeg_audio.skip_tags(data, 0)
     if data[start : start + 4] == b"fLaC":
-        return flac_layout(data, start, careful)
-    if not (
-        found := mpeg_audio.next_frame(data, start, start + (mpeg_audio.JUNK_BYTES if mpeg else 4))
-    ):
+        return _flac_layout(data, start, careful)
+    junk_bytes = mpeg_audio.JUNK_BYTES if mpeg else 4
+    found = mpeg_audio.next_frame(data, start, start + junk_bytes)
+    if not found:
         return Layout()
     start, frame = found
     stated = mpeg_audio.stated(data, start, frame)
-    surplus = (
-        len(data) - start - stated.size if stated and stated.size else mpeg_audio.SURPLUS_BYTES
-    )
-    if stated and not careful and abs(surplus) < mpeg_audio.SURPLUS_BYTES:
-        return Layout(
-            "mpeg",
-            stated.samples / frame.samplerate,
-            tolerance=EXACT if stated.exact else MISSING_SECONDS,
-        )
-    return walked_layout(mpeg_audio.walk(data, start, frame), stated, frame)
+    if stated and stated.size and not careful:
+        surplus = len(data) - start - stated.size
+        if abs(surplus) < mpeg_audio.SURPLUS_BYTES:
+            tolerance = EXACT if stated.exact else MISSING_SECONDS
+            return Layout("mpeg", stated.samples / frame.samplerate, tolerance=tolerance)
+    return _layout_by_frames(mpeg_audio.count_frames(data, start, frame), stated, frame)
 
 
-def walked_layout(walk, stated, frame):
+def _layout_by_frames(frames, stated, frame):
     """The Layout of an MP3 by all its frames."""
-    end = walk.seconds + walk.lost_seconds
+    end = frames.seconds + frames.lost_seconds
     seconds = stated.samples / frame.samplerate if stated else end
-    joined = end > seconds + 1.0
-    return Layout(
-        "mpeg",
-        seconds=end if joined else seconds,
-        end=end,
-        tolerance=max(MISSING_SECONDS, JOINTS * end)
-        if joined
-        else EXACT
-        if stated and stated.exact
-        else MISSING_SECONDS,
-        damage=f"damaged places: {walk.gaps}, with {walk.lost_seconds:.2f} s of sound"
-        if walk.gaps
-        else "",
-    )
+    tolerance = EXACT if stated and stated.exact else MISSING_SECONDS
+    if end > seconds + 1.0:  # joined files, of which the first is stated
+        seconds = end
+        tolerance = max(MISSING_SECONDS, JOINTS * end)
+    damage = ""
+    if frames.gaps:
+        damage = f"damaged places: {frames.gaps}, with {frames.lost_seconds:.2f} s of sound"
+    return Layout("mpeg", seconds=seconds, end=end, tolerance=tolerance, damage=damage)
 
 
 READERS = (
-    (b"OggS", ogg_layout),
+    (b"OggS", _ogg_layout),
     (chunked.WAVE64_FIRST, chunked.wave64_layout),
     (b"FORM", chunked.aiff_layout),
     (b".snd", chunked.au_layout),
     (b"dns.", chunked.au_layout),
     (b"caff", chunked.caf_layout),
     (b"Creative Voice File", chunked.voc_layout),
-    (b"RIFF", avi_layout),
-    (ASF_HEADER, asf_layout),
-    (b"\x1aE\xdf\xa3", matroska_layout),
+    (b"RIFF", _avi_layout),
+    (ASF_HEADER, _asf_layout),
+    (b"\x1aE\xdf\xa3", _matroska_layout),
 )

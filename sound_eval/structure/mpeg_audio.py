@@ -59,7 +59,7 @@ class Stated:
 
 
 @dataclass
-class Walk:
+class Frames:
     """What the frames from first to last say: seconds of sound, bytes between them that
     are none, and how many such places.
     """
@@ -111,13 +111,13 @@ def next_frame(data, position, end, kind=None):
     """
     while (position := data.find(b"\xff", position, end)) >= 0:
         frame = frame_of(data[position : position + 4])
-        if frame and is_followed(data, position, frame, 1 if frame.kind == kind else 3):
+        if frame and _is_followed(data, position, frame, 1 if frame.kind == kind else 3):
             return position, frame
         position += 1
     return None
 
 
-def is_followed(data, position, frame, count):
+def _is_followed(data, position, frame, count):
     """Whether behind the frame at `position` there are `count` more of its kind, or
     fewer and then the end.
     """
@@ -132,12 +132,12 @@ def is_followed(data, position, frame, count):
 
 def skip_tags(data, position):
     """The position behind all tags and zeros that begin at `position`."""
-    while size := tag_size(data, position):
+    while size := _tag_size(data, position):
         position += size
     return position
 
 
-def tag_size(data, position):
+def _tag_size(data, position):
     """The bytes of the tag, or the run of zeros, that begins at `position`; 0 where
     there is none.
     """
@@ -161,10 +161,10 @@ def tag_size(data, position):
     if start[:11] == b"LYRICSBEGIN":
         end = data.find(b"LYRICS200", position, position + (1 << 20))
         return end + 9 - position if end >= 0 else 0
-    return zeros(data, position) if start[:4] == bytes(4) else 0
+    return _zeros(data, position) if start[:4] == bytes(4) else 0
 
 
-def zeros(data, position):
+def _zeros(data, position):
     """How many bytes from `position` on are zero."""
     end = position
     while (block := data[end : end + 4096]) and not block.strip(b"\0"):
@@ -179,14 +179,14 @@ def stated(data, position, frame):
     body = data[position : position + max(frame.size, 200)]
     at = 4 + frame.side_bytes
     if body[at : at + 4] in (b"Xing", b"Info"):
-        return stated_by_xing(body, at, frame)
+        return _stated_by_xing(body, at, frame)
     if body[36:40] == b"VBRI":
         size, frames = struct.unpack_from(">II", body, 46)
         return Stated(frames * frame.samples, size, exact=False) if frames else None
     return None
 
 
-def stated_by_xing(body, at, frame):
+def _stated_by_xing(body, at, frame):
     """`stated` by the Xing header at `at`."""
     flags, at, frames, size = struct.unpack_from(">I", body, at + 4)[0], at + 8, 0, 0
     if flags & 1:
@@ -205,7 +205,7 @@ def stated_by_xing(body, at, frame):
     return Stated(max(0, frames * frame.samples - padding), size, exact=known)
 
 
-def is_header(start, frame):
+def _is_header(start, frame):
     """Whether a frame whose first 48 bytes are `start` holds a Xing or VBRI header
     rather than sound.
     """
@@ -213,18 +213,19 @@ def is_header(start, frame):
     return start[at : at + 4] in (b"Xing", b"Info") or start[36:40] == b"VBRI"
 
 
-def walk(data, position, frame):
-    """Go from frame to frame, over tags and damaged places, to the end. Returns a Walk."""
-    found, kind = Walk(), frame.kind
+def count_frames(data, position, frame):
+    """Go from frame to frame, over tags and damaged places, to the end. Returns Frames."""
+    found = Frames()
+    kind = frame.kind
     while position < len(data):
         frame = frame_of(data[position : position + 4])
         if frame is None or frame.kind != kind:
-            position, kind = resume(data, position, kind, found)
+            position, kind = _resume(data, position, kind, found)
             continue
-        if is_header(data[position : position + 48], frame):
+        if _is_header(data[position : position + 48], frame):
             found.audio_bytes += frame.size
             position += frame.size
-        size, n_frames = run_of_frames(data[position : position + RUN_BYTES], kind)
+        size, n_frames = _run_of_frames(data[position : position + RUN_BYTES], kind)
         found.seconds += n_frames * frame.samples / frame.samplerate
         found.audio_bytes += size
         position += size
@@ -233,11 +234,14 @@ def walk(data, position, frame):
     return found
 
 
-def run_of_frames(block, kind):
+def _run_of_frames(block, kind):
     """(bytes, number) of the whole frames of one kind that follow each other from the
     start of `block` on.
     """
-    sizes, position, n_frames, end = sizes_of(kind), 0, 0, len(block)
+    sizes = _sizes_of(kind)
+    end = len(block)
+    position = 0
+    n_frames = 0
     while (size := sizes[block[position : position + 4]]) and position + size <= end:
         position += size
         n_frames += 1
@@ -245,7 +249,7 @@ def run_of_frames(block, kind):
 
 
 @lru_cache(maxsize=16)
-def sizes_of(kind):
+def _sizes_of(kind):
     """A Sizes of one kind of frames."""
     return Sizes(kind)
 
@@ -267,7 +271,7 @@ class Sizes(dict):
         return size
 
 
-def resume(data, position, kind, found):
+def _resume(data, position, kind, found):
     """(position, kind) of the next frame after something else at `position`; notes in
     `found` what was damaged.
     """

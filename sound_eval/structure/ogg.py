@@ -92,10 +92,10 @@ def read_chain(data):
     """Go through all pages of an Ogg file, or of what is left of one. Returns a Chain."""
     chain, position, in_head, bad = Chain(), 0, False, 0
     while (start := data.find(b"OggS", position)) >= 0:
-        page = read_page(data, start)
+        page = _read_page(data, start)
         if page is None:  # damaged, or it has no end; look for one behind its first byte
             position = start + 4
-            chain.cut = runs_out(data, start)
+            chain.cut = _runs_out(data, start)
             bad += not chain.cut
             continue
         (flags, granule, serial, number, body), position = page
@@ -106,14 +106,14 @@ def read_chain(data):
             bad = 0
         in_head = bool(flags & FIRST)
         if chain.links:
-            take_page(chain.links[-1], flags, granule, serial, number, body)
+            _take_page(chain.links[-1], flags, granule, serial, number, body)
     if chain.links:
         chain.links[-1].end_at(len(data), bad)
         chain.cut = chain.cut or (0 < len(data) - position < 4 and not chain.links[-1].ended)
     return chain
 
 
-def read_page(data, start):
+def _read_page(data, start):
     """((flags, granule, serial number, page number, start of its content), where it
     ends); None where it is not whole and undamaged.
     """
@@ -129,7 +129,7 @@ def read_page(data, start):
     return (flags, granule, serial, number, data[body : min(end, body + 64)]), end
 
 
-def runs_out(data, start):
+def _runs_out(data, start):
     """Whether the file ends before the page at `start` does, and no other page comes
     after it.
     """
@@ -156,10 +156,10 @@ def checksum(*parts):
     return int.from_bytes((mirrored ^ 0xFFFFFFFF).to_bytes(4, "little").translate(REVERSED), "big")
 
 
-def take_page(link, flags, granule, serial, number, body):
+def _take_page(link, flags, granule, serial, number, body):
     """Take a whole page into its link: the first page of a stream says what it is."""
     if flags & FIRST and link.serial < 0:
-        samplerate, skipped = stream_of(body)
+        samplerate, skipped = _stream_of(body)
         if samplerate:
             link.serial, link.samplerate, link.skipped, link.next_page = (
                 serial,
@@ -171,7 +171,7 @@ def take_page(link, flags, granule, serial, number, body):
         link.take(flags, granule, number)
 
 
-def stream_of(body):
+def _stream_of(body):
     """(granules a second, samples to skip) by the first bytes of a stream's first page;
     (0, 0) where it is no sound.
     """

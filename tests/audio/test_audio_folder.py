@@ -63,18 +63,10 @@ def test_every_kind_of_sound_that_the_decoders_know(tmp_path):
     encode(planted_sound("chord", 0, 2), tmp_path / "source.wav", 48000)
     music = tmp_path / "music"
     music.mkdir()
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", tmp_path / "source.wav"]
     for kind, options in KINDS.items():
-        command = [
-            "ffmpeg",
-            "-nostdin",
-            "-v",
-            "error",
-            "-i",
-            tmp_path / "source.wav",
-            *options.split(),
-            music / f"x.{kind}",
-        ]
-        subprocess.run(command, check=True)
+        command += [*options.split(), music / f"x.{kind}"]
+    subprocess.run(command, check=True)
     (music / "x.mod").write_bytes(tracker_module())
     (music / "x.dsf").write_bytes(dsd_stream())
     report = spectrify(music, tmp_path / "out", Config(), processes=2)

@@ -10,7 +10,7 @@ from broken_audio import RATE, ffmpeg, music
 from sound_eval.audio.decode import ROUTES, decode_whole
 from sound_eval.audio.mixing import Mixer, mean_of_channels
 from sound_eval.config import read_config
-from sound_eval.log_mel.spectrify import log_mel_of_file
+from sound_eval.log_mel.log_mel_file import log_mel_of_file
 
 LEFT, RIGHT = music(6).T
 SILENCE = np.zeros_like(LEFT)

@@ -151,7 +151,7 @@ def test_everything_else_is_one_line(tmp_path, name, mmap_mode):
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_files_are_read_right_or_refused(tmp_path, seed):
     chance, refused = random.Random(seed), 0
-    for _ in range(500):
+    for _ in range(200):
         data = bytearray(saved(FRAMES))
         for _ in range(chance.choice([1, 1, 2, 8])):
             data[chance.randrange(len(data) if chance.random() < 0.1 else 128)] = chance.randrange(
@@ -163,7 +163,7 @@ def test_damaged_files_are_read_right_or_refused(tmp_path, seed):
             assert read.nbytes == 96
         except InputError:
             refused += 1
-    assert refused > 250
+    assert refused > 100
 
 
 def test_a_file_larger_than_memory_is_refused(tmp_path):

@@ -66,7 +66,7 @@ def log_mel_by_definition(samples, samplerate, hop, fft_size, n_mels):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_equals_the_definition(settings):
-    samples = music(settings["samplerate"], seconds=1.0)
+    samples = music(settings["samplerate"], seconds=0.5)
     ours, slow = log_mel(samples, **settings), log_mel_by_definition(samples, **settings)
     assert ours.dtype == np.float32
     assert (

@@ -17,10 +17,10 @@ from sound_eval.audio import decode
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
 from sound_eval.files.trees import walk
-from sound_eval.log_mel import spectrify as spectrify_module
-from sound_eval.log_mel import tree_files, tree_state
-from sound_eval.log_mel.spectrify import spectrify, spectrify_file
-from sound_eval.log_mel.tree_plan import Task
+from sound_eval.log_mel import log_mel_file, state_file, tree_files, tree_state
+from sound_eval.log_mel.log_mel_file import spectrify_file
+from sound_eval.log_mel.spectrify import spectrify
+from sound_eval.log_mel.tree_plan import Job
 
 SCRIPT = "spectrify_all.py"
 LONG = "x" * 248 + ".wav"  # 252 bytes, 256 with .npy
@@ -95,13 +95,12 @@ def test_what_stands_where_an_array_is_to_go_stays(music, tmp_path):
     assert len(np.load(out / "user.wav.npy")) > 5
 
 
-def test_a_dask_cluster_leaves_them_too(music, tmp_path):
-    pytest.importorskip("distributed")
+def test_a_dask_cluster_leaves_them_too(music, tmp_path, dask_cluster):
     out = tmp_path / "out"
     (out / "a").mkdir(parents=True)
     (out / "a/1.wav.npy").write_bytes(b"mine")
     make_music(music, [LONG])
-    done = run_script(SCRIPT, music, out, "--dask", "local", "--processes", 1, check=False)
+    done = run_script(SCRIPT, music, out, "--dask", dask_cluster.scheduler_address, check=False)
     assert done.stdout.splitlines()[-1] == "done 2, skipped 0, failed 2"
     assert {name: reason for name, (reason, _) in rows(out).items()} == {
         "a/1.wav": "its place is taken",
@@ -111,13 +110,13 @@ def test_a_dask_cluster_leaves_them_too(music, tmp_path):
 
 
 def test_what_comes_to_stand_there_meanwhile_stays_too(music, tmp_path, monkeypatch):
-    out, write = tmp_path / "out", spectrify_module.write_log_mel
+    out, write = tmp_path / "out", log_mel_file.write_log_mel
 
     def write_and_meet_another(file, blocks, n_mels):
         write(file, blocks, n_mels)
         np.save(out / "3.wav.npy", np.ones((5, 80), np.float32))
 
-    monkeypatch.setattr(spectrify_module, "write_log_mel", write_and_meet_another)
+    monkeypatch.setattr(log_mel_file, "write_log_mel", write_and_meet_another)
     report = run(music, out)
     assert failures(report) == {"3.wav": "its place is taken"}
     monkeypatch.undo()
@@ -126,10 +125,10 @@ def test_what_comes_to_stand_there_meanwhile_stays_too(music, tmp_path, monkeypa
     assert np.array_equal(np.load(out / "3.wav.npy"), np.ones((5, 80)))
 
 
-def test_a_task_done_twice_meets_its_own_array(music, tmp_path):
+def test_a_job_done_twice_meets_its_own_array(music, tmp_path):
     """As when a process dies between writing its array and saying so."""
-    task = Task(None, music / "3.wav", tmp_path / "3.wav.npy", read_config())
-    assert [spectrify_file(task).failure, spectrify_file(task).failure] == ["", ""]
+    job = Job(None, music / "3.wav", tmp_path / "3.wav.npy", read_config())
+    assert [spectrify_file(job).failure, spectrify_file(job).failure] == ["", ""]
     assert os.listdir(tmp_path / "music") and (tmp_path / "3.wav.npy").is_file()
 
 
@@ -357,7 +356,7 @@ def test_only_what_the_decoders_refuse_loses_its_array(music, tmp_path, monkeypa
     run(music, out)
     state, array = lines_of(out), (out / "3.wav.npy").read_bytes()
     encode(planted_sound("noise", 7, 1), music / "3.wav")
-    monkeypatch.setattr(spectrify_module, "each_log_mel_block", trouble)
+    monkeypatch.setattr(log_mel_file, "each_log_mel_block", trouble)
     for options in ({}, {"overwrite": True}):
         report = run(music, out, **options)
         assert "3.wav" in failures(report)
@@ -378,7 +377,7 @@ def test_an_array_that_cannot_be_removed_is_said_and_the_others_go_on(music, tmp
     run(music, out)
     for name in ("3.wav", "a/1.wav"):
         (music / name).write_bytes(b"broken" * 100)
-    monkeypatch.setattr(spectrify_module.Path, "unlink", refuse_to_unlink)
+    monkeypatch.setattr(tree_state.Path, "unlink", refuse_to_unlink)
     run(music, out)
     assert "what was made of it before stays: " in rows(out)["3.wav"][1]
     assert set(rows(out)) == {"3.wav", "a/1.wav"}
@@ -403,14 +402,14 @@ def test_arrays_of_another_config_do_not_stay_among_the_new(music, tmp_path, mon
     assert everything(out) == before
     (tmp_path / "3.wav").rename(music / "3.wav")
     with monkeypatch.context() as patch:
-        patch.setattr(spectrify_module, "each_log_mel_block", meet_error)
+        patch.setattr(log_mel_file, "each_log_mel_block", meet_error)
         assert len(spectrify(music, out, other, processes=1, overwrite=True).failures) == 3
     assert walk(out, [".npy"]) == []
     assert spectrify(music, out, other, processes=1).done == 3
 
 
 def test_damaged_songs_are_done_and_named_in_every_run(music, tmp_path, monkeypatch):
-    out, whole = tmp_path / "out", spectrify_module.each_log_mel_block
+    out, whole = tmp_path / "out", log_mel_file.each_log_mel_block
 
     def with_damage(path, config, consume):
         decoded = whole(path, config, consume)
@@ -418,7 +417,7 @@ def test_damaged_songs_are_done_and_named_in_every_run(music, tmp_path, monkeypa
             decoded.result, decoded.seconds, "0.1 s at 0:03" if path.name == "3.wav" else ""
         )
 
-    monkeypatch.setattr(spectrify_module, "each_log_mel_block", with_damage)
+    monkeypatch.setattr(log_mel_file, "each_log_mel_block", with_damage)
     report = run(music, out)
     assert (report.done, report.failures, report.exit_status) == (3, [], 0)
     for _ in range(2):
@@ -435,15 +434,15 @@ def test_a_line_comes_after_the_claim_and_the_flushed_folder(music, tmp_path, mo
     before its line.
     """
     events, out = [], tmp_path / "out"
-    flush, add, sync = tree_state.flush_folder, tree_state.TreeState.add_lines, os.fsync
+    flush, add, sync = tree_state.flush_folder, state_file.StateFile.add, os.fsync
     monkeypatch.setattr(
         tree_state,
         "flush_folder",
         lambda path: (flush(path), events.append(("flush", path, os.listdir(path)))),
     )
     monkeypatch.setattr(
-        tree_state.TreeState,
-        "add_lines",
+        state_file.StateFile,
+        "add",
         lambda self, text: (add(self, text), events.append(("lines", text))),
     )
     monkeypatch.setattr(

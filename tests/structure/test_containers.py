@@ -25,7 +25,7 @@ def test_lengths_are_those_of_the_sound(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", KINDS)
 def test_no_header_however_broken_is_an_error(tmp_path, suffix):
     whole, dice = make(tmp_path, suffix, seconds=1).read_bytes()[:30_000], random.Random(suffix)
-    for _ in range(150):
+    for _ in range(80):
         data = bytearray(whole)
         for _ in range(dice.choice([1, 3, 20])):
             place = dice.randrange(min(len(data), dice.choice([40, 100, 300, len(data)])))
@@ -47,7 +47,7 @@ def test_the_checksum_of_ogg_bit_by_bit():
     assert ogg.checksum(data) == ogg.checksum(data[:26], data[26:]) == register
 
 
-def test_a_walk_over_frames_finds_each_once(tmp_path):
+def test_all_frames_are_counted_once(tmp_path):
     data = make(tmp_path, "mp3").read_bytes()
     start = data.index(b"\xff\xfb")
     first = mpeg_audio.frame_of(data[start : start + 4])
@@ -55,7 +55,7 @@ def test_a_walk_over_frames_finds_each_once(tmp_path):
     while position < len(data):
         position += mpeg_audio.frame_of(data[position : position + 4]).size
         n_frames += 1
-    found = mpeg_audio.walk(data, start, first)
+    found = mpeg_audio.count_frames(data, start, first)
     assert n_frames > 300
     assert found.seconds == pytest.approx((n_frames - 1) * 1152 / 44100)  # the first has no sound
     assert (found.audio_bytes, found.gaps) == (len(data) - start, 0)
