@@ -185,7 +185,8 @@ def is_described(path, status, lines):
     lines = [line for line in lines if line.get("size") == status.st_size]
     if any(line.get("mtime_ns") == status.st_mtime_ns for line in lines):
         return True
-    return bool(lines) and digest(path) in [line.get("sha256") for line in lines]
+    known = [line["sha256"] for line in lines if line.get("sha256")]
+    return bool(known) and digest(path) in known
 
 
 def digest(path):

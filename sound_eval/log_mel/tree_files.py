@@ -9,7 +9,6 @@ Nothing is opened but to read the header of an array.
 """
 
 import os
-import re
 import stat
 import unicodedata
 from dataclasses import dataclass, field
@@ -19,10 +18,8 @@ import numpy as np
 
 from sound_eval.errors import InputError
 from sound_eval.files.marks import RUN_MARK
-from sound_eval.files.trees import LOG_MEL_SUFFIX, TEMPORARY_PREFIX, is_inside, temporary_beside
+from sound_eval.files.trees import LOG_MEL_SUFFIX, TEMPORARY_NAME, is_inside, temporary_beside
 
-# as trees.temporary_beside makes them
-TEMPORARY_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")
 # A file by which a folder is known to be something else, and what it is then.
 SIGNS = {
     RUN_MARK: "a run folder",

@@ -45,10 +45,8 @@ REMOTE = re.compile(
 
 def bokeh_scripts():
     """BokehJS and its WebGL part as texts."""
-    return [
-        REMOTE.sub("about:blank", text)
-        for text in Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
-    ]
+    texts = Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
+    return [REMOTE.sub("about:blank", text) for text in texts]
 
 
 def own_scripts():
@@ -58,16 +56,16 @@ def own_scripts():
 
 def digest(text):
     """A script's name in a Content-Security-Policy."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+    found = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(found).decode('ascii')}'"
 
 
 def make_page(title, data):
     """The text of index.html, which shows the data in the folder `data`, relative to it."""
     library = [f"\n{text}\n" for text in bokeh_scripts()]
     core, *rest = [f"\n{text}" for text in own_scripts()]
-    policy = "; ".join(POLICY).format(
-        hashes=" ".join(digest(text) for text in [*library, core, *rest])
-    )
+    hashes = " ".join(digest(text) for text in [*library, core, *rest])
+    policy = "; ".join(POLICY).format(hashes=hashes)
     page = Environment(
         loader=FileSystemLoader(PAGE),
         autoescape=True,

@@ -20,11 +20,11 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from sound_eval.errors import InputError
+from sound_eval.map.folder.record import PAGE
 
 HOST = "127.0.0.1"
 # any port: one may be led here from another machine
 HOSTS = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.I)
-PAGE = "index.html"
 CHUNK = 1 << 16  # bytes
 IDLE_SECONDS = 30.0  # a connection that neither asks nor takes for so long is ended
 MOST_CONNECTIONS = 64  # at once; a browser makes six

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from map_browser import click_song, data_of, opened, true_distances
 
-from sound_eval.map.projection import trust
+from sound_eval.map.truth import trust
 
 pytestmark = pytest.mark.browser
 

@@ -255,9 +255,9 @@ def test_no_ffmpeg_outlives_the_map(tmp_path, how):
 
 
 def test_a_preview_of_a_song_whose_length_is_a_lie_is_from_its_beginning(tmp_path, monkeypatch):
-    from sound_eval.map import sounds
+    from sound_eval.map.folder import encoding
 
     encode(planted_sound("chord", 0, 4), tmp_path / "a.wav")
-    monkeypatch.setattr(sounds, "seconds_of", lambda path: 1e9)
-    assert sounds.encode(tmp_path / "a.wav", tmp_path / "a.mp3", tmp_path / "a.mp3", 2)
+    monkeypatch.setattr(encoding, "seconds_of", lambda path: 1e9)
+    assert encoding.encode(tmp_path / "a.wav", tmp_path / "a.mp3", tmp_path / "a.mp3", 2)
     assert soundfile.info(tmp_path / "a.mp3").duration == pytest.approx(2, abs=0.2)
