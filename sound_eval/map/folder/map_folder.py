@@ -11,7 +11,6 @@ left half-written.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from sound_eval.errors import InputError
+from sound_eval.files.locks import Lock
 from sound_eval.files.outputs import digest
 from sound_eval.files.trees import (
     TEMPORARY_NAME,
@@ -90,15 +90,10 @@ class MapFolder:
 
         Raises InputError as `check`, and where another build is at work.
         """
-        (self.path / MARK).mkdir(parents=True, exist_ok=True)
-        with open(self.path / LOCK, "a", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{self.path}: another build is writing this map; "
-                    "wait for it, or give another folder"
-                ) from None
+        taken = (
+            f"{self.path}: another build is writing this map; wait for it, or give another folder"
+        )
+        with Lock(self.path / LOCK, taken):
             self.check()
             self._remove_temporaries()
             former = self.record.lines if self.is_former else {}
