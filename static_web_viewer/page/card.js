@@ -34,7 +34,8 @@ soundEval.card = (() => {
     byId("labels").replaceChildren(...labels(row));
     byId("citation").textContent = songs.text(row, "citation");
     byId("nearest").replaceChildren(...nearest().map(item));
-    byId("trust").textContent = `${Math.round(songs.trust[row] * 100)} % of its neighbours on the map are neighbours in truth.`;
+    byId("trust").textContent =
+      `${Math.round(songs.trust[row] * 100)} % of its neighbours on the map are neighbours in truth.`;
     thumbnail(row);
   }
 
@@ -52,7 +53,10 @@ soundEval.card = (() => {
     const button = element("button", "");
     button.type = "button";
     button.dataset.row = row;
-    button.append(element("span", songs.title(row), "title"), element("span", distance?.toFixed(DECIMALS) ?? "", "distance"));
+    button.append(
+      element("span", songs.title(row), "title"),
+      element("span", distance?.toFixed(DECIMALS) ?? "", "distance"),
+    );
     button.addEventListener("click", () => soundEval.select(row));
     line.append(button);
     return line;

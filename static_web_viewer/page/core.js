@@ -34,7 +34,14 @@ globalThis.soundEval = (() => {
     });
   }
 
-  const TYPES = { int8: Int8Array, uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array, float64: Float64Array };
+  const TYPES = {
+    int8: Int8Array,
+    uint8: Uint8Array,
+    uint16: Uint16Array,
+    uint32: Uint32Array,
+    float32: Float32Array,
+    float64: Float64Array,
+  };
 
   /** The typed array that map_data.encode_array wrote. */
   function decodeArray({ dtype, base64 }) {

@@ -50,7 +50,8 @@ soundEval.distance = (() => {
     if (!distances) return found;
     for (let other = 0; other < distances.length; other++) {
       const distance = distances[other];
-      if (other === row || (found.length === count && distance >= found[count - 1].distance) || !admits(other)) continue;
+      if (other === row || (found.length === count && distance >= found[count - 1].distance) || !admits(other))
+        continue;
       let at = found.length;
       while (at > 0 && found[at - 1].distance > distance) at--;
       found.splice(at, 0, { row: other, distance });

@@ -9,7 +9,8 @@ soundEval.files = (() => {
 
   /** M3U8: paths relative to the map's folder, so a playlist saved there plays. */
   function playlist(rows) {
-    const path = (row) => songs.file(row) ?? (songs.names[row].startsWith("#") ? `./${songs.names[row]}` : songs.names[row]);
+    const path = (row) =>
+      songs.file(row) ?? (songs.names[row].startsWith("#") ? `./${songs.names[row]}` : songs.names[row]);
     return `#EXTM3U\n${rows.map((row) => `#EXTINF:-1,${oneLine(songs.title(row))}\n${path(row)}\n`).join("")}`;
   }
 
@@ -23,9 +24,16 @@ soundEval.files = (() => {
   function table(rows) {
     const names = [...songs.columns.keys()];
     const distances = soundEval.distance.fromSelected();
-    const value = (row, name) => (songs.columns.get(name).kind === "number" ? songs.text(row, name) : field(songs.text(row, name)));
-    const lines = rows.map((row) => [field(songs.names[row]), ...names.map((name) => value(row, name)), ...(distances ? [distances[row].toFixed(4)] : [])]);
-    const head = ["filename", ...names, ...(state.selected >= 0 && distances ? [soundEval.colours.DISTANCE] : [])].map(field);
+    const value = (row, name) =>
+      songs.columns.get(name).kind === "number" ? songs.text(row, name) : field(songs.text(row, name));
+    const lines = rows.map((row) => [
+      field(songs.names[row]),
+      ...names.map((name) => value(row, name)),
+      ...(distances ? [distances[row].toFixed(4)] : []),
+    ]);
+    const head = ["filename", ...names, ...(state.selected >= 0 && distances ? [soundEval.colours.DISTANCE] : [])].map(
+      field,
+    );
     return [head, ...lines].map((line) => `${line.join(",")}\r\n`).join("");
   }
 

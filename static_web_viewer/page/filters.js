@@ -72,5 +72,14 @@ soundEval.filters = (() => {
 
   const areOn = () => Boolean(filters.chosen.size || filters.ranges.size || filters.drawn || filters.words);
 
-  return Object.assign(filters, { apply, toggle, between, set, all, clear, areOn, chosenIn: (name) => filters.chosen.get(name) });
+  return Object.assign(filters, {
+    apply,
+    toggle,
+    between,
+    set,
+    all,
+    clear,
+    areOn,
+    chosenIn: (name) => filters.chosen.get(name),
+  });
 })();

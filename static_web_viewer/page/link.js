@@ -16,7 +16,8 @@ soundEval.link = (() => {
     const parameters = new URLSearchParams();
     if (state.selected >= 0) parameters.set("song", songs.names[state.selected]);
     parameters.set("color", state.colourBy);
-    for (const [name, codes] of filters.chosen) for (const code of codes) parameters.append(`only.${name}`, songs.columns.get(name).values[code]);
+    for (const [name, codes] of filters.chosen)
+      for (const code of codes) parameters.append(`only.${name}`, songs.columns.get(name).values[code]);
     for (const [name, range] of filters.ranges) parameters.set(`range.${name}`, range.join(".."));
     if (filters.words) parameters.set("words", filters.words);
     written = `#${parameters}`;

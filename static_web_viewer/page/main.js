@@ -2,7 +2,8 @@
 "use strict";
 
 (() => {
-  const { data, songs, state, plot, player, card, room, names, panel, colours, filters, walk, link, on, emit, byId } = soundEval;
+  const { data, songs, state, plot, player, card, room, names, panel, colours, filters, walk, link, on, emit, byId } =
+    soundEval;
   const REACH = { mouse: 10, touch: 22 }; // pixels from a point that still count as on it
 
   soundEval.select = (row) => {
@@ -54,7 +55,9 @@
 
   function distanceLine(row) {
     const distances = soundEval.distance.fromSelected();
-    return distances && row !== state.selected ? [card.element("dt", "distance"), card.element("dd", distances[row].toFixed(3))] : [];
+    return distances && row !== state.selected
+      ? [card.element("dt", "distance"), card.element("dd", distances[row].toFixed(3))]
+      : [];
   }
 
   /** What a drag on the map does. */
@@ -71,11 +74,15 @@
     on("colour filter", showColours);
     on("filter", panel.showFilters);
     on("filter", panel.showCentral);
-    plot.onTap((x, y) => soundEval.select(plot.songAt(x, y, matchMedia("(pointer: coarse)").matches ? REACH.touch : REACH.mouse)));
+    plot.onTap((x, y) =>
+      soundEval.select(plot.songAt(x, y, matchMedia("(pointer: coarse)").matches ? REACH.touch : REACH.mouse)),
+    );
     plot.onMoved(names.place);
     plot.onDrawn((drawn) => filters.set("drawn", drawn));
     plot.element.addEventListener("pointermove", tip);
-    plot.element.addEventListener("pointerleave", () => { byId("tooltip").hidden = true; });
+    plot.element.addEventListener("pointerleave", () => {
+      byId("tooltip").hidden = true;
+    });
     byId("reset").addEventListener("click", plot.whole);
     byId("drag").addEventListener("click", chooseTool);
     byId("show-trust").addEventListener("change", plot.doubt);

@@ -12,12 +12,16 @@ soundEval.panel = (() => {
 
   function fillControls() {
     const names = [...songs.columns.keys()].filter((name) => name !== "citation");
-    byId("color-by").replaceChildren(...names.map((name) => option(name, readable(name))), option(colours.DISTANCE, readable(colours.DISTANCE)));
+    byId("color-by").replaceChildren(
+      ...names.map((name) => option(name, readable(name))),
+      option(colours.DISTANCE, readable(colours.DISTANCE)),
+    );
     byId("color-by").value = state.colourBy;
     byId("filter-column").replaceChildren(...names.map((name) => option(name, readable(name))));
     byId("filter-column").value = state.colourBy;
     fillValues();
-    if (colours.doubtsAreFaint) for (const text of document.querySelectorAll(".doubt-look")) text.textContent = "faint";
+    if (!colours.doubtsAreFaint) return;
+    for (const text of document.querySelectorAll(".doubt-look")) text.textContent = "faint";
   }
 
   /** The values that the filter offers, or the ends of its range. */
@@ -31,7 +35,9 @@ soundEval.panel = (() => {
       [byId("filter-low").value, byId("filter-high").value] = [low, high];
     } else if (column) {
       const chosen = filters.chosenIn(column.name);
-      const values = column.order.slice(0, MOST_VALUES).map((code) => option(code, `${chosen?.has(code) ? "✓ " : ""}${column.values[code]} (${column.counts[code]})`));
+      const values = column.order
+        .slice(0, MOST_VALUES)
+        .map((code) => option(code, `${chosen?.has(code) ? "✓ " : ""}${column.values[code]} (${column.counts[code]})`));
       byId("filter-value").replaceChildren(option(-1, chosen ? "show all again" : "all"), ...values);
       byId("filter-value").value = chosen?.size === 1 ? [...chosen][0] : -1;
     }
@@ -59,7 +65,11 @@ soundEval.panel = (() => {
       row.setAttribute("aria-pressed", String(Boolean(chosen?.has(code))));
       const dot = element("i", "");
       dot.style.background = colours.toCss(byCode[code]);
-      row.append(dot, element("span", column.values[code] || "no value", "value"), element("span", number(column.counts[code]), "number"));
+      row.append(
+        dot,
+        element("span", column.values[code] || "no value", "value"),
+        element("span", number(column.counts[code]), "number"),
+      );
       row.addEventListener("click", () => filters.toggle(column.name, code));
       return row;
     });
@@ -77,7 +87,8 @@ soundEval.panel = (() => {
     return [bar, ends];
   }
 
-  /** The least or largest value as it is: rounded to three digits, the years 2004 to 2019 would be 2000 to 2020. Of a long fraction, what there is room for. */
+  /** The least or largest value as it is: rounded to three digits, the years 2004 to 2019 would be 2000 to 2020. Of a
+      long fraction, what there is room for. */
   function end(value) {
     const node = element("span", String(Number.isInteger(value) ? value : Number(value.toPrecision(SHOWN_DIGITS))));
     node.title = String(value);
@@ -86,12 +97,17 @@ soundEval.panel = (() => {
 
   function showFilters() {
     const values = [...filters.chosen].flatMap(([name, codes]) => [...codes].map((code) => valueChip(name, code)));
-    const ranges = [...filters.ranges].map(([name, [low, high]]) => chip(`${readable(name)}: ${low} to ${high}`, () => filters.all(name)));
+    const ranges = [...filters.ranges].map(([name, [low, high]]) =>
+      chip(`${readable(name)}: ${low} to ${high}`, () => filters.all(name)),
+    );
     const drawn = filters.drawn ? [chip("drawn on the map", () => filters.set("drawn", null))] : [];
     byId("filters").replaceChildren(...values, ...ranges, ...drawn);
     byId("panel-toggle").classList.toggle("filtering", filters.areOn());
     const { nInRun } = soundEval.data.songs;
-    const all = songs.n === nInRun ? `${number(songs.n)} songs` : `${number(songs.n)} songs, drawn at random from ${number(nInRun)}`;
+    const all =
+      songs.n === nInRun
+        ? `${number(songs.n)} songs`
+        : `${number(songs.n)} songs, drawn at random from ${number(nInRun)}`;
     byId("count").textContent = filters.nShown === songs.n ? all : `${number(filters.nShown)} of ${all}`;
     fillValues();
   }
@@ -143,7 +159,8 @@ soundEval.panel = (() => {
     });
   }
 
-  /** On a narrow or low window the panel is folded up until it is asked for, and again when a song's card needs the room. */
+  /** On a narrow or low window the panel is folded up until it is asked for, and again when a song's card needs the
+      room. */
   function unfold(wanted) {
     byId("panel").classList.toggle("open", wanted);
     byId("panel-toggle").setAttribute("aria-expanded", String(wanted));

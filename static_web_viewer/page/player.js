@@ -42,10 +42,13 @@ soundEval.player = (() => {
   function showState() {
     byId("play").classList.toggle("playing", !audio.paused);
     byId("seek").value = audio.duration ? audio.currentTime / audio.duration : 0;
-    byId("time").textContent = audio.duration ? `${clock(audio.currentTime)} / ${clock(audio.duration)}` : clock(audio.currentTime);
+    byId("time").textContent = audio.duration
+      ? `${clock(audio.currentTime)} / ${clock(audio.duration)}`
+      : clock(audio.currentTime);
   }
 
-  for (const name of ["play", "pause", "timeupdate", "loadedmetadata", "emptied"]) audio.addEventListener(name, showState);
+  for (const name of ["play", "pause", "timeupdate", "loadedmetadata", "emptied"])
+    audio.addEventListener(name, showState);
   audio.addEventListener("playing", () => note(""));
   audio.addEventListener("ended", () => emit("ended"));
   byId("play").addEventListener("click", toggle);

@@ -6,7 +6,8 @@ soundEval.plot = (() => {
   const { data, songs, state, colours, byId } = soundEval;
   const MARGIN = 0.06; // of the free part of the window, around the whole map
   const STILL = 6; // pixels that a pointer may move between down and up for a click
-  const [WIDE, CARD] = [1000, 336]; // pixels: a window in which the card has a place of its own, and its width with margins
+  const WIDE = 1000; // pixels of a window in which the card has a place of its own
+  const CARD = 336; // pixels of its width with margins
   const MARK = { selected: 13, nearest: 5 }; // pixels that a mark is larger than a point
   const EDGE = 24; // pixels that a revealed point keeps from panel and card
   const SMALL = { window: 720, factor: 0.65 }; // pixels of a window in which points are smaller
@@ -21,9 +22,12 @@ soundEval.plot = (() => {
   let current = new Uint32Array(songs.n);
 
   const layer = (name) => figure.renderers.find((renderer) => renderer.name === name);
-  const fill = (name, columns) => { layer(name).data_source.data = columns; };
+  const fill = (name, columns) => {
+    layer(name).data_source.data = columns;
+  };
 
-  /** Whether WebGL here is drawn by the processor, which BokehJS's canvas does three to six times as quickly, or is not there at all. */
+  /** Whether WebGL here is drawn by the processor, which BokehJS's canvas does three to six times as quickly, or is not
+      there at all. */
   function isSoftware() {
     const gl = document.createElement("canvas").getContext("webgl");
     const info = gl?.getExtension("WEBGL_debug_renderer_info");
@@ -62,11 +66,14 @@ soundEval.plot = (() => {
     layer("trail").glyph.line_color = ink;
   }
 
-  /** Marks the selected song, the playing song and the true nearest, with lines to these, and the way of the songs played. */
+  /** Marks the selected song, the playing song and the true nearest, with lines to these, and the way of the songs
+      played. */
   function mark(nearest) {
     const rows = nearest.map(({ row }) => row);
     const others = rows.map((row) => [row, MARK.nearest]);
-    const main = [state.selected, state.playing].filter((row, i, both) => row >= 0 && both.indexOf(row) === i).map((row) => [row, MARK.selected]);
+    const main = [state.selected, state.playing]
+      .filter((row, i, both) => row >= 0 && both.indexOf(row) === i)
+      .map((row) => [row, MARK.selected]);
     const marks = [...main, ...others];
     fill("marks", { ...columnsOf(marks.map(([row]) => row)), size: marks.map(([, more]) => pointSize + more) });
     const [from, to] = [columnsOf(rows.map(() => state.selected)), columnsOf(rows)];
@@ -74,7 +81,8 @@ soundEval.plot = (() => {
     fill("trail", columnsOf(state.trail.slice(-TRAIL)));
   }
 
-  /** Shows, if wanted, which songs' neighbours on the map are not to be trusted: by holes in their points, on a large map by their colours. */
+  /** Shows, if wanted, which songs' neighbours on the map are not to be trusted: by holes in their points, on a large
+      map by their colours. */
   function doubt() {
     if (colours.doubtsAreFaint) paint();
     else fill("doubts", columnsOf(colours.doubtsAreShown() ? [...songs.trust.keys()].filter(colours.isDoubtful) : []));
@@ -82,7 +90,8 @@ soundEval.plot = (() => {
 
   /** What a drag does: "pan", "lasso" or "box". */
   function drag(wanted) {
-    for (const tool of figure.toolbar.tools) if (["pan", "lasso", "box"].includes(tool.name)) tool.active = tool.name === wanted;
+    for (const tool of figure.toolbar.tools)
+      if (["pan", "lasso", "box"].includes(tool.name)) tool.active = tool.name === wanted;
   }
 
   /** Calls `listener` with the songs inside (Uint8Array) when a line has been drawn round some. */
@@ -93,7 +102,14 @@ soundEval.plot = (() => {
   }
 
   function corners({ type, x, y, x0, x1, y0, y1 }) {
-    return type === "poly" ? Array.from(x, (one, i) => [one, y[i]]) : [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+    return type === "poly"
+      ? Array.from(x, (one, i) => [one, y[i]])
+      : [
+          [x0, y0],
+          [x1, y0],
+          [x1, y1],
+          [x0, y1],
+        ];
   }
 
   /** Which songs lie inside a polygon: those from which a ray crosses its sides an odd number of times. */
@@ -109,11 +125,20 @@ soundEval.plot = (() => {
     return found;
   }
 
-  /** What panel and card cover at the edges of the window, in pixels; where there is room the card has its place even while hidden. */
+  /** What panel and card cover at the edges of the window, in pixels; where there is room the card has its place even
+      while hidden. */
   function covered() {
     const { width, height } = element.getBoundingClientRect();
     const [panel, card] = [byId("panel"), byId("card")].map((part) => part.getBoundingClientRect());
-    if (panel.width < width / 2) return { left: panel.right, right: card.width ? width - card.left : width >= WIDE ? CARD : 0, top: 0, bottom: 0, width, height };
+    if (panel.width < width / 2)
+      return {
+        left: panel.right,
+        right: card.width ? width - card.left : width >= WIDE ? CARD : 0,
+        top: 0,
+        bottom: 0,
+        width,
+        height,
+      };
     const head = byId("panel").firstElementChild.getBoundingClientRect();
     return { left: 0, right: 0, top: head.bottom, bottom: card.height ? height - card.top : 0, width, height };
   }
@@ -123,7 +148,8 @@ soundEval.plot = (() => {
     const { left, right, top, bottom, width, height } = covered();
     const [{ low: x0, high: x1 }, { low: y0, high: y1 }] = [songs.range(songs.x), songs.range(songs.y)];
     const room = 1 + 2 * MARGIN;
-    const unit = Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top - bottom)) || 0.01;
+    const unit =
+      Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top - bottom)) || 0.01;
     show((x0 + x1) / 2 - ((left - right) / 2) * unit, (y0 + y1) / 2 + ((top - bottom) / 2) * unit, unit);
     fitted = figure.x_range.start;
   }
@@ -139,7 +165,10 @@ soundEval.plot = (() => {
   function reveal(row) {
     const { left, right, top, bottom, width, height } = covered();
     const { x: px, y: py } = positionOf(row);
-    const [dx, dy] = [px - clamp(px, left + EDGE, width - right - EDGE), py - clamp(py, top + EDGE, height - bottom - EDGE)];
+    const [dx, dy] = [
+      px - clamp(px, left + EDGE, width - right - EDGE),
+      py - clamp(py, top + EDGE, height - bottom - EDGE),
+    ];
     const { x, y, unit } = view();
     if (dx || dy) show(x + dx * unit, y - dy * unit, unit);
   }
@@ -209,13 +238,43 @@ soundEval.plot = (() => {
       BokehJS's own tap waits to see whether a second one follows; a person who clicks through songs is quicker. */
   function onTap(listener) {
     let down = { x: 0, y: 0 };
-    element.addEventListener("pointerdown", (event) => { down = { x: event.clientX, y: event.clientY }; }, true);
-    element.addEventListener("click", (event) => {
-      if (Math.hypot(event.clientX - down.x, event.clientY - down.y) < STILL) listener(event.clientX, event.clientY);
-    }, true);
+    element.addEventListener(
+      "pointerdown",
+      (event) => {
+        down = { x: event.clientX, y: event.clientY };
+      },
+      true,
+    );
+    element.addEventListener(
+      "click",
+      (event) => {
+        if (Math.hypot(event.clientX - down.x, event.clientY - down.y) < STILL) listener(event.clientX, event.clientY);
+      },
+      true,
+    );
   }
 
-  return { start, paint, mark, doubt, drag, onDrawn, whole, zoom, refit, reveal, show, view, pixelOf, positionOf, songAt, onTap, onMoved, element, colourOf: (row) => current[row] };
+  return {
+    start,
+    paint,
+    mark,
+    doubt,
+    drag,
+    onDrawn,
+    whole,
+    zoom,
+    refit,
+    reveal,
+    show,
+    view,
+    pixelOf,
+    positionOf,
+    songAt,
+    onTap,
+    onMoved,
+    element,
+    colourOf: (row) => current[row],
+  };
 })();
 soundEval.positionOf = soundEval.plot.positionOf;
 soundEval.colourOf = soundEval.plot.colourOf;

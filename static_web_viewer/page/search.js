@@ -25,10 +25,16 @@ soundEval.search = (() => {
   /** A function that tells whether a song holds every word in some text column or in its file name. */
   function matcher(words) {
     prepare();
-    const tests = fold(words).split(/\s+/).filter(Boolean).map((word) => {
-      const columns = [...lower].map(([name, values]) => [songs.columns.get(name).codes, values.map((value) => value.includes(word))]);
-      return (row) => fileNames[row].includes(word) || columns.some(([codes, found]) => found[codes[row]]);
-    });
+    const tests = fold(words)
+      .split(/\s+/)
+      .filter(Boolean)
+      .map((word) => {
+        const columns = [...lower].map(([name, values]) => [
+          songs.columns.get(name).codes,
+          values.map((value) => value.includes(word)),
+        ]);
+        return (row) => fileNames[row].includes(word) || columns.some(([codes, found]) => found[codes[row]]);
+      });
     return (row) => tests.every((test) => test(row));
   }
 
@@ -37,23 +43,33 @@ soundEval.search = (() => {
     prepare();
     const wanted = fold(words.trim());
     const byRarity = [...lower].toSorted((a, b) => a[1].length - b[1].length);
-    return byRarity.flatMap(([name, values]) => {
-      const { order } = songs.columns.get(name);
-      return order.filter((code) => values[code].includes(wanted)).slice(0, MOST_OFFERS).map((code) => ({ name, code }));
-    }).slice(0, MOST_OFFERS);
+    return byRarity
+      .flatMap(([name, values]) => {
+        const { order } = songs.columns.get(name);
+        return order
+          .filter((code) => values[code].includes(wanted))
+          .slice(0, MOST_OFFERS)
+          .map((code) => ({ name, code }));
+      })
+      .slice(0, MOST_OFFERS);
   }
 
   function offer() {
     offers = box.value.trim() ? find(box.value) : [];
-    list.replaceChildren(...offers.map(({ name, code }, i) => {
-      const { values, counts } = songs.columns.get(name);
-      const line = element("li", "");
-      line.id = `suggestion-${i}`;
-      line.setAttribute("role", "option");
-      line.append(element("span", values[code], "value"), element("span", counts[code] > 1 ? `${name} · ${counts[code]}` : name, "number"));
-      line.addEventListener("click", () => take(i));
-      return line;
-    }));
+    list.replaceChildren(
+      ...offers.map(({ name, code }, i) => {
+        const { values, counts } = songs.columns.get(name);
+        const line = element("li", "");
+        line.id = `suggestion-${i}`;
+        line.setAttribute("role", "option");
+        line.append(
+          element("span", values[code], "value"),
+          element("span", counts[code] > 1 ? `${name} · ${counts[code]}` : name, "number"),
+        );
+        line.addEventListener("click", () => take(i));
+        return line;
+      }),
+    );
     open(offers.length > 0);
   }
 
@@ -122,7 +138,8 @@ soundEval.search = (() => {
   box.addEventListener("keydown", key);
   box.addEventListener("focus", offer);
   box.addEventListener("blur", () => open(false));
-  list.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus, so that a click comes before its blur closes the list
+  // The box keeps the focus, so that a click comes before its blur closes the list.
+  list.addEventListener("mousedown", (event) => event.preventDefault());
 
   return { matcher, clear };
 })();

@@ -51,12 +51,21 @@ soundEval.songs = (() => {
   }
 
   /** The file of a song's spectrogram, or null. */
-  const thumbnail = (row) => (hasThumbnail[row] ? renamedThumbnails[row] ?? `thumbnails/${names[row]}${thumbnailSuffix}` : null);
+  const thumbnail = (row) =>
+    hasThumbnail[row] ? (renamedThumbnails[row] ?? `thumbnails/${names[row]}${thumbnailSuffix}`) : null;
 
   const address = (path) => path.split("/").map(encodeURIComponent).join("/");
 
   return {
-    n: names.length, names, columns, range, text, title, file, thumbnail, address,
+    n: names.length,
+    names,
+    columns,
+    range,
+    text,
+    title,
+    file,
+    thumbnail,
+    address,
     x: positions.filter((_, i) => i % 2 === 0),
     y: positions.filter((_, i) => i % 2 === 1),
     trust: decodeArray(data.songs.trust),

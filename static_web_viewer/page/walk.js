@@ -46,8 +46,15 @@ soundEval.walk = (() => {
   }
 
   const KEYS = {
-    " ": player.toggle, n: next, p: previous, Escape: escape, "/": find,
-    "+": () => plot.zoom(ZOOM), "=": () => plot.zoom(ZOOM), "-": () => plot.zoom(1 / ZOOM), 0: plot.whole, // = is + without Shift
+    " ": player.toggle,
+    n: next,
+    p: previous,
+    Escape: escape,
+    "/": find,
+    "+": () => plot.zoom(ZOOM),
+    "=": () => plot.zoom(ZOOM),
+    "-": () => plot.zoom(1 / ZOOM),
+    0: plot.whole, // = is + without Shift
   };
 
   function key(event) {
@@ -55,7 +62,7 @@ soundEval.walk = (() => {
     if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
     if (event.key === " " && event.target.closest?.("button, summary, input")) return;
     const direction = DIRECTIONS[event.key];
-    const action = direction ? () => step(direction) : KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
+    const action = direction ? () => step(direction) : (KEYS[event.key] ?? KEYS[event.key.toLowerCase()]);
     if (!action) return;
     event.preventDefault();
     action();
