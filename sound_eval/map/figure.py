@@ -7,6 +7,8 @@ Axes, grids and toolbar are left out: positions on the map have no unit. The pag
 drives the tools.
 """
 
+from functools import cache
+
 import numpy as np
 from bokeh.embed import json_item
 from bokeh.models import (
@@ -110,6 +112,11 @@ def empty(name, *columns):
     return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
+@cache
 def figure_json():
-    """The figure as the JSON value that `Bokeh.embed.embed_item` takes."""
+    """The figure as the JSON value that `Bokeh.embed.embed_item` takes.
+
+    It is made once: Bokeh counts the ids of its models on, so that a second one in the
+    same process would be other bytes, and the same map another build.
+    """
     return json_item(make_figure(), "map")

@@ -15,10 +15,11 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 PAGE = Path(__file__).resolve().parents[2] / "static_web_viewer" / "page"
-# In the order in which they use each other.
+# In the order in which they use each other: none uses one that comes later.
 SCRIPTS = (
-    *("core", "songs", "filters", "colours", "distance", "plot", "player", "card", "room", "names"),
-    *("search", "panel", "files", "walk", "link", "main"),
+    *("core", "text", "ramp", "shapes", "songs", "words", "filters", "distance", "colours"),
+    *("plot", "player", "card", "room", "names", "search", "panel", "files", "walk", "link"),
+    "main",
 )
 
 POLICY = (

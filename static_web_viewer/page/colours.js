@@ -1,9 +1,10 @@
-/* Colours: of categories, of numbers, of distances, in a light and a dark theme.
-   A colour is a number 0xRRGGBBAA, as BokehJS takes it in a uint32 array. */
+// @ts-check
+/* Colours: of categories, of numbers, of distances, in a light and a dark theme; numbers as in ramp.js. */
 "use strict";
 
 soundEval.colours = (() => {
   const { state } = soundEval;
+  const { STEPS, parse, toCss, ramp } = soundEval.ramp;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const DISTANCE = "distance_to_selected";
 
@@ -23,7 +24,6 @@ soundEval.colours = (() => {
     light: ["#0d0887", "#43039e", "#6c00a8", "#9410a2", "#b42e8d", "#cf4c74", "#e56a5d"],
     dark: ["#f0f921", "#fcce25", "#fca636", "#f2844b", "#e16462", "#cc4778", "#b12a90"],
   };
-  const RAMP_STEPS = 256;
   const GRADIENT_STOPS = 9;
   const DOUBTFUL = 0.5; // trust below which a song's surroundings on the map mislead
   // songs up to which doubtful points are hollow; with more, the holes are too small to see and take as long to draw
@@ -37,31 +37,12 @@ soundEval.colours = (() => {
 
   const theme = () => (dark.matches ? "dark" : "light");
 
-  function parse(css) {
-    const hex = css.slice(1);
-    return Number.parseInt(hex.length === 6 ? `${hex}ff` : hex, 16);
-  }
-
-  /** RAMP_STEPS colours from the first to the last stop. */
-  function ramp(stops) {
-    return Uint32Array.from({ length: RAMP_STEPS }, (_, step) => {
-      const place = (step / (RAMP_STEPS - 1)) * (stops.length - 1);
-      const left = Math.min(Math.floor(place), stops.length - 2);
-      const [from, to] = [parse(stops[left]), parse(stops[left + 1])];
-      const mix = (shift) =>
-        Math.round(((from >>> shift) & 255) * (left + 1 - place) + ((to >>> shift) & 255) * (place - left));
-      return ((mix(24) << 24) | (mix(16) << 16) | (mix(8) << 8) | 255) >>> 0;
-    });
-  }
-
   const ramps = Object.fromEntries(
     Object.entries(SCALES).map(([name, stops]) => [name, { down: ramp(stops), up: ramp(stops.toReversed()) }]),
   );
 
   /** What is near or much stands out most from the ground. */
   const rampOf = (nearFirst) => ramps[theme()][nearFirst ? "down" : "up"];
-
-  const toCss = (colour) => `#${colour.toString(16).padStart(8, "0")}`;
 
   /** Colour of each code of a text column: one each for the most frequent values, one for the rest. */
   function ofCodes(column, chosen) {
@@ -89,11 +70,11 @@ soundEval.colours = (() => {
   function ofNumbers(values, low, high, nearFirst) {
     const steps = rampOf(nearFirst);
     const missing = parse(MISSING[theme()]);
-    const factor = high > low ? (RAMP_STEPS - 1) / (high - low) : 0;
+    const factor = high > low ? (STEPS - 1) / (high - low) : 0;
     const colours = new Uint32Array(values.length);
     for (let i = 0; i < values.length; i++) {
       const step = Math.round((values[i] - low) * factor);
-      colours[i] = Number.isNaN(step) ? missing : steps[Math.max(0, Math.min(RAMP_STEPS - 1, step))];
+      colours[i] = Number.isNaN(step) ? missing : steps[Math.max(0, Math.min(STEPS - 1, step))];
     }
     return colours;
   }
@@ -130,7 +111,10 @@ soundEval.colours = (() => {
   function gradient(nearFirst) {
     const steps = rampOf(nearFirst);
     const last = steps.length - 1;
-    const stops = Array.from({ length: GRADIENT_STOPS }, (_, i) => steps[Math.floor((i * last) / (GRADIENT_STOPS - 1))]);
+    const stops = Array.from(
+      { length: GRADIENT_STOPS },
+      (_, i) => steps[Math.floor((i * last) / (GRADIENT_STOPS - 1))],
+    );
     return `linear-gradient(90deg, ${stops.map(toCss).join(",")})`;
   }
 
@@ -145,6 +129,5 @@ soundEval.colours = (() => {
     ofCodes,
     ofSongs,
     gradient,
-    toCss,
   };
 })();

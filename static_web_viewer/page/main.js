@@ -1,21 +1,11 @@
+// @ts-check
 /* Puts the parts together: what a click or a choice changes, and who shows it. */
 "use strict";
 
 (() => {
-  const { data, songs, state, plot, player, card, room, names, panel, colours, filters, walk, link, on, emit, byId } =
+  const { data, songs, state, plot, card, room, names, panel, colours, filters, walk, link, on, emit, byId } =
     soundEval;
   const REACH = { mouse: 10, touch: 22 }; // pixels from a point that still count as on it
-
-  soundEval.select = (row) => {
-    state.selected = row;
-    if (row >= 0) {
-      state.trail.push(row);
-      player.play(row);
-    } else {
-      player.stop();
-    }
-    emit("selected");
-  };
 
   function showSelected() {
     card.show();
@@ -46,8 +36,9 @@
     box.hidden = row < 0;
     plot.element.style.cursor = row < 0 ? "" : "pointer";
     if (row < 0) return;
-    box.firstElementChild.textContent = songs.title(row);
-    box.lastElementChild.replaceChildren(...card.labels(row), ...distanceLine(row));
+    const [title, labels] = box.children;
+    title.textContent = songs.title(row);
+    labels.replaceChildren(...card.labels(row), ...distanceLine(row));
     const place = room.beside(plot.positionOf(row), box.offsetWidth, box.offsetHeight);
     box.style.visibility = place ? "visible" : "hidden";
     if (place) box.style.transform = `translate(${place.left}px, ${place.top}px)`;

@@ -1,3 +1,4 @@
+// @ts-check
 /* Names of the clusters over the map, each where its songs crowd, inside the free part of the window.
    Larger clusters are served first; a name that finds no room waits until the map is moved or zoomed. */
 "use strict";
@@ -5,7 +6,7 @@
 soundEval.names = (() => {
   const { data, songs, state, filters, plot, room, on, byId } = soundEval;
   const AROUND = 10; // pixels around the selected song that no name covers
-  const column = songs.columns.get("cluster");
+  const column = songs.textColumn("cluster");
   const codeOf = ({ name }) => column.values.indexOf(name);
   const sizeOf = (cluster) => column.counts[codeOf(cluster)];
 
@@ -20,7 +21,7 @@ soundEval.names = (() => {
   /** Where some clusters are chosen, the names of the others are faint like their songs. */
   function fade() {
     const chosen = filters.chosenIn("cluster");
-    for (const { node, code } of labels) node.classList.toggle("greyed", Boolean(chosen) && !chosen.has(code));
+    for (const { node, code } of labels) node.classList.toggle("greyed", chosen !== undefined && !chosen.has(code));
   }
 
   function selectedSong() {

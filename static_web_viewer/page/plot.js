@@ -1,9 +1,10 @@
+// @ts-check
 /* The Bokeh figure: filled, coloured, moved, and asked which song lies under a pointer.
    The frame of the figure is the whole window, so a pixel of the window is a pixel of the frame. */
 "use strict";
 
 soundEval.plot = (() => {
-  const { data, songs, state, colours, byId } = soundEval;
+  const { data, songs, state, shapes, colours, byId } = soundEval;
   const MARGIN = 0.06; // of the free part of the window, around the whole map
   const STILL = 6; // pixels that a pointer may move between down and up for a click
   const WIDE = 1000; // pixels of a window in which the card has a place of its own
@@ -76,7 +77,8 @@ soundEval.plot = (() => {
       .map((row) => [row, MARK.selected]);
     const marks = [...main, ...others];
     fill("marks", { ...columnsOf(marks.map(([row]) => row)), size: marks.map(([, more]) => pointSize + more) });
-    const [from, to] = [columnsOf(rows.map(() => state.selected)), columnsOf(rows)];
+    const from = columnsOf(rows.map(() => state.selected));
+    const to = columnsOf(rows);
     fill("links", { x0: from.x, y0: from.y, x1: to.x, y1: to.y });
     fill("trail", columnsOf(state.trail.slice(-TRAIL)));
   }
@@ -97,32 +99,9 @@ soundEval.plot = (() => {
   /** Calls `listener` with the songs inside (Uint8Array) when a line has been drawn round some. */
   function onDrawn(listener) {
     figure.on_event("selectiongeometry", ({ geometry, final }) => {
-      if (final && (geometry.type === "poly" || geometry.type === "rect")) listener(inside(corners(geometry)));
+      if (final && (geometry.type === "poly" || geometry.type === "rect"))
+        listener(shapes.inside(shapes.corners(geometry), songs.x, songs.y));
     });
-  }
-
-  function corners({ type, x, y, x0, x1, y0, y1 }) {
-    return type === "poly"
-      ? Array.from(x, (one, i) => [one, y[i]])
-      : [
-          [x0, y0],
-          [x1, y0],
-          [x1, y1],
-          [x0, y1],
-        ];
-  }
-
-  /** Which songs lie inside a polygon: those from which a ray crosses its sides an odd number of times. */
-  function inside(polygon) {
-    const found = new Uint8Array(songs.n);
-    for (let row = 0; row < songs.n; row++) {
-      const [x, y] = [songs.x[row], songs.y[row]];
-      for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
-        const [[xi, yi], [xj, yj]] = [polygon[i], polygon[j]];
-        if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) found[row] ^= 1;
-      }
-    }
-    return found;
   }
 
   /** What panel and card cover at the edges of the window, in pixels; where there is room the card has its place even
@@ -130,23 +109,20 @@ soundEval.plot = (() => {
   function covered() {
     const { width, height } = element.getBoundingClientRect();
     const [panel, card] = [byId("panel"), byId("card")].map((part) => part.getBoundingClientRect());
-    if (panel.width < width / 2)
-      return {
-        left: panel.right,
-        right: card.width ? width - card.left : width >= WIDE ? CARD : 0,
-        top: 0,
-        bottom: 0,
-        width,
-        height,
-      };
-    const head = byId("panel").firstElementChild.getBoundingClientRect();
+    const placeOfCard = width >= WIDE ? CARD : 0;
+    if (panel.width < width / 2) {
+      const right = card.width ? width - card.left : placeOfCard;
+      return { left: panel.right, right, top: 0, bottom: 0, width, height };
+    }
+    const head = byId("panel").children[0].getBoundingClientRect();
     return { left: 0, right: 0, top: head.bottom, bottom: card.height ? height - card.top : 0, width, height };
   }
 
   /** Shows the whole map between panel and card, both axes in one scale. */
   function whole() {
     const { left, right, top, bottom, width, height } = covered();
-    const [{ low: x0, high: x1 }, { low: y0, high: y1 }] = [songs.range(songs.x), songs.range(songs.y)];
+    const { low: x0, high: x1 } = songs.range(songs.x);
+    const { low: y0, high: y1 } = songs.range(songs.y);
     const room = 1 + 2 * MARGIN;
     const unit =
       Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top - bottom)) || 0.01;
@@ -165,10 +141,8 @@ soundEval.plot = (() => {
   function reveal(row) {
     const { left, right, top, bottom, width, height } = covered();
     const { x: px, y: py } = positionOf(row);
-    const [dx, dy] = [
-      px - clamp(px, left + EDGE, width - right - EDGE),
-      py - clamp(py, top + EDGE, height - bottom - EDGE),
-    ];
+    const dx = px - clamp(px, left + EDGE, width - right - EDGE);
+    const dy = py - clamp(py, top + EDGE, height - bottom - EDGE);
     const { x, y, unit } = view();
     if (dx || dy) show(x + dx * unit, y - dy * unit, unit);
   }
@@ -226,10 +200,14 @@ soundEval.plot = (() => {
     const { unit } = view();
     const x = figure.x_range.start + px * unit;
     const y = figure.y_range.end - py * unit;
-    let [best, least] = [-1, (reach * unit) ** 2];
+    let best = -1;
+    let least = (reach * unit) ** 2;
     for (let row = 0; row < songs.n; row++) {
       const distance = (songs.x[row] - x) ** 2 + (songs.y[row] - y) ** 2;
-      if (distance <= least && soundEval.filters.shown[row]) [best, least] = [row, distance];
+      if (distance <= least && soundEval.filters.shown[row]) {
+        best = row;
+        least = distance;
+      }
     }
     return best;
   }

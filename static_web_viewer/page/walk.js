@@ -1,3 +1,4 @@
+// @ts-check
 /* Walking through the songs: keys, next and previous, what is played when a song ends or a pointer rests. */
 "use strict";
 
@@ -9,13 +10,18 @@ soundEval.walk = (() => {
 
   /** The shown song nearest on the map within 45 degrees of a direction, or -1. */
   function towards(from, [dx, dy]) {
-    let [best, least] = [-1, Infinity];
+    let best = -1;
+    let least = Infinity;
     for (let row = 0; row < songs.n; row++) {
-      const [x, y] = [songs.x[row] - songs.x[from], songs.y[row] - songs.y[from]];
+      const x = songs.x[row] - songs.x[from];
+      const y = songs.y[row] - songs.y[from];
       const along = x * dx + y * dy;
       const aside = Math.abs(x * dy - y * dx);
       const distance = x * x + y * y;
-      if (row !== from && along > aside && distance < least && filters.shown[row]) [best, least] = [row, distance];
+      if (row !== from && along > aside && distance < least && filters.shown[row]) {
+        best = row;
+        least = distance;
+      }
     }
     return best;
   }
@@ -24,15 +30,15 @@ soundEval.walk = (() => {
   function next() {
     if (state.selected < 0) return;
     const heard = new Set(state.trail);
-    const [found] = soundEval.distance.nearest(state.selected, 1, (row) => filters.shown[row] && !heard.has(row));
+    const [found] = soundEval.distance.nearest(state.selected, 1, (row) => filters.shown[row] === 1 && !heard.has(row));
     if (found) soundEval.select(found.row);
   }
 
   /** Back to the song before. */
   function previous() {
     if (state.trail.length < 2) return;
-    state.trail.pop();
-    soundEval.select(state.trail.pop());
+    const [before] = state.trail.splice(-2);
+    soundEval.select(before);
   }
 
   function escape() {

@@ -79,8 +79,7 @@ def test_few_songs(vectors, n_songs):
     positions = projection.tsne(vectors[:n_songs])
     assert positions.shape == (n_songs, 2) and np.isfinite(positions).all()
     assert (
-        (trust(vectors[:n_songs], positions) >= 0)
-        & (trust(vectors[:n_songs], positions) <= 1)
+        (trust(vectors[:n_songs], positions) >= 0) & (trust(vectors[:n_songs], positions) <= 1)
     ).all()
 
 
