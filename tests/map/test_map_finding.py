@@ -107,9 +107,10 @@ def test_list_of_what_was_found_floats_over_the_panel(map_context, map_dir):
 
 def test_search_by_keys_tells_a_screen_reader_where_one_is(page):
     told = """() => {
-      const { ariaExpanded } = document.getElementById("search");
-      const active = document.getElementById("search").getAttribute("aria-activedescendant");
-      const chosen = [...document.querySelectorAll("#suggestions [aria-selected=true]")].map(({ id }) => id);
+      const search = document.getElementById("search"), { ariaExpanded } = search;
+      const active = search.getAttribute("aria-activedescendant");
+      const selected = document.querySelectorAll("#suggestions [aria-selected=true]");
+      const chosen = Array.from(selected, ({ id }) => id);
       return { open: ariaExpanded === "true", active, chosen };
     }"""
     nowhere, closed = (

@@ -219,22 +219,20 @@ def ffmpegs_of(folder):
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_no_ffmpeg_outlives_the_map(tmp_path, how):
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-f",
-        "lavfi",
-        "-i",
-        "anoisesrc=duration=3000:sample_rate=8000",
-        tmp_path / "long.wv",
-    ]
-    (tmp_path / "music").mkdir()
+@pytest.fixture(scope="module")
+def long_song(tmp_path_factory):
+    """A song that ffmpeg works on for long, quickly made."""
+    path = tmp_path_factory.mktemp("long") / "long.wv"
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi"]
+    command += ["-i", "anoisesrc=duration=3000:sample_rate=8000", path]
     subprocess.run(list(map(str, command)), check=True)
-    (tmp_path / "long.wv").rename(tmp_path / "music" / "long.wv")
+    return path
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_ffmpeg_outlives_the_map(tmp_path, long_song, how):
+    (tmp_path / "music").mkdir()
+    os.link(long_song, tmp_path / "music" / "long.wv")
     run = write_run_folder(
         tmp_path / "run",
         np.random.default_rng(0).standard_normal((3, 8)),

@@ -12,9 +12,12 @@ from sound_eval.map import projection
 from sound_eval.map.truth import Truth, trust
 from sound_eval.search.vectors import unit_vectors
 
-N_GROUPS, N_SONGS, DIM = 12, 360, 40
-SIZES = [8, 12, 20, 40, 60, 96, 200, 400]
-EXAMPLE_SONGS = 96
+N_GROUPS = 12
+N_SONGS = 240
+N_FEW = 60  # of them, where a few show as much
+DIM = 40
+SIZES = [8, 12, 20, 40, 96, 200]
+EXAMPLE_SONGS = 48  # six pieces of each style
 
 
 @pytest.fixture(scope="module")
@@ -44,33 +47,43 @@ def test_tsne_keeps_neighbours_and_groups(vectors, positions, group):
     assert (group[gaps.argmin(axis=1)] == group).mean() > 0.97
 
 
-def test_tsne_knows_directions_only(vectors, positions):
+@pytest.fixture(scope="module")
+def few_positions(vectors):
+    return projection.tsne(vectors[:N_FEW])
+
+
+def test_tsne_knows_directions_only(vectors, few_positions):
     lengths = np.random.default_rng(0).choice([0.5, 1.0, 2.0, 4.0], (N_SONGS, 1)).astype(np.float32)
     np.testing.assert_array_equal(unit_vectors(vectors * lengths), unit_vectors(vectors))
-    np.testing.assert_array_equal(projection.tsne(vectors * lengths), positions)
+    np.testing.assert_array_equal(projection.tsne((vectors * lengths)[:N_FEW]), few_positions)
 
 
-def test_same_seed_same_positions(vectors, positions):
-    np.testing.assert_array_equal(projection.tsne(vectors), positions)
-    assert not np.array_equal(projection.tsne(vectors, seed=1), positions)
+def test_same_seed_same_positions(vectors, few_positions):
+    np.testing.assert_array_equal(projection.tsne(vectors[:N_FEW]), few_positions)
+    assert not np.array_equal(projection.tsne(vectors[:N_FEW], seed=1), few_positions)
 
 
-def test_large_form_is_as_good_and_repeatable(vectors, group, monkeypatch):
+def test_large_form_is_as_good_and_repeatable(vectors, monkeypatch):
     monkeypatch.setattr(projection, "FFT_ABOVE", 100)
+    monkeypatch.setattr(projection, "EARLY_STEPS", 75)
+    monkeypatch.setattr(projection, "LATE_STEPS", 75)
     positions = projection.tsne(vectors)
     np.testing.assert_array_equal(projection.tsne(vectors), positions)
     assert trustworthiness(vectors, positions, n_neighbors=10, metric="cosine") > 0.96
 
 
 def test_threads_change_nothing(vectors, monkeypatch):
-    one = projection.tsne(vectors[:60])
+    # Where other programs want the cores too, threads wait for each other at every step.
+    monkeypatch.setattr(projection, "EARLY_STEPS", 25)
+    monkeypatch.setattr(projection, "LATE_STEPS", 25)
+    one = projection.tsne(vectors[:N_FEW])
     monkeypatch.setattr(projection, "THREADS_ABOVE", 10)
-    np.testing.assert_array_equal(projection.tsne(vectors[:60]), one)
+    np.testing.assert_array_equal(projection.tsne(vectors[:N_FEW]), one)
 
 
 def test_report_counts_every_step(vectors):
     steps = []
-    projection.tsne(vectors[:60], report=steps.append)
+    projection.tsne(vectors[:N_FEW], report=steps.append)
     assert sum(steps) == projection.STEPS
 
 
@@ -93,7 +106,7 @@ def test_equal_and_empty_vectors_have_a_place(vectors):
 def test_vectors_that_are_not_finite_are_refused(vectors):
     bad = vectors.copy()
     bad[[3, 5]] = np.nan
-    with pytest.raises(InputError, match="2 of 360 vectors hold nan or inf"):
+    with pytest.raises(InputError, match="2 of 240 vectors hold nan or inf"):
         projection.tsne(bad)
 
 
@@ -111,9 +124,17 @@ def assert_no_noise(vectors, seed):
     """The first t-SNE is wide, and what is published no less true than the PCA;
     returns its mean trust.
     """
-    truth = Truth(vectors)
-    assert projection.tsne(vectors, seed=seed).std(axis=0).max() > 1
-    plane = projection.best_plane(truth, seed=seed)
+    attempts = []
+    tsne = projection.tsne
+
+    def noted(*args):
+        attempts.append(tsne(*args))
+        return attempts[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "tsne", noted)
+        plane = projection.best_plane(Truth(vectors), seed=seed)
+    assert attempts[0].std(axis=0).max() > 1
     assert np.isfinite(plane.positions).all()
     assert plane.trust.mean() >= plane.pca_trust
     return plane.trust.mean()
@@ -133,10 +154,10 @@ def test_a_map_of_few_songs_is_never_noise(n_songs, noise):
 @pytest.fixture(scope="module")
 def example_vectors(tmp_path_factory, run_script):
     """The mean log-mel of the example music, short pieces, each band over its
-    deviation: (96, 80).
+    deviation: (48, 80).
     """
     root = tmp_path_factory.mktemp("example")
-    run_script("make_example_music.py", root / "music", "--seconds", 6)
+    run_script("make_example_music.py", root / "music", "--pieces", 6, "--seconds", 5)
     run_script("spectrify_all.py", root / "music", root / "vectors")
     paths = sorted((root / "vectors").rglob("*.npy"))
     assert len(paths) == EXAMPLE_SONGS
@@ -144,7 +165,7 @@ def example_vectors(tmp_path_factory, run_script):
     return (means - means.mean(axis=0)) / means.std(axis=0)
 
 
-@pytest.mark.parametrize("n_songs", [8, 16, 30, 60, EXAMPLE_SONGS])
+@pytest.mark.parametrize("n_songs", [8, 30, EXAMPLE_SONGS])
 def test_a_map_of_the_example_music_is_never_noise(example_vectors, n_songs):
     for seed in range(2):
         rows = np.random.default_rng(seed).permutation(EXAMPLE_SONGS)[:n_songs]
@@ -177,13 +198,11 @@ def test_where_every_tsne_is_noise_the_map_is_the_pca(vectors, attempts):
 
 
 def test_a_tsne_that_collapses_is_made_again(monkeypatch):
-    few = [planted(16, seed, 9.0) for seed in range(10)]
-    collapsed = [
-        vectors for vectors in few if projection.tsne(vectors, exaggeration=12).std() < 1e-3
-    ]
-    assert collapsed  # else there is nothing to see
+    few = (planted(16, seed, 9.0) for seed in range(10))
+    collapsed = (one for one in few if projection.tsne(one, exaggeration=12).std() < 1e-3)
+    vectors = next(collapsed)  # without one there is nothing to see
     monkeypatch.setattr(projection, "exaggeration_for", lambda n_songs: 12)
-    plane = projection.best_plane(Truth(collapsed[0]))
+    plane = projection.best_plane(Truth(vectors))
     assert (
         plane.kind == "t-SNE"
         and plane.positions.std() > 1
@@ -191,7 +210,7 @@ def test_a_tsne_that_collapses_is_made_again(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("n_songs", [*range(1, 9), 13, 40])
+@pytest.mark.parametrize("n_songs", [*range(1, 9), 40])
 def test_degenerate_vectors_have_places(n_songs):
     random = np.random.default_rng(n_songs)
     songs = random.standard_normal((n_songs, 6))
