@@ -42,12 +42,12 @@ def with_clusters(table, vectors, positions, clusters):
     no_names = [CLUSTER, title_column(table)]
     label = first_colour(table.drop(columns=no_names, errors="ignore"))
     labels = table[label].to_numpy(object) if label else np.full(len(table), "", object)
-    names, described = describe_clusters(vectors, positions, clusters, labels)
-    print(sizes_line(clusters))
+    names, described = _describe_clusters(vectors, positions, clusters, labels)
+    print(_sizes_line(clusters))
     return table.assign(**{CLUSTER: names}), described
 
 
-def describe_clusters(vectors, positions, clusters, labels):
+def _describe_clusters(vectors, positions, clusters, labels):
     """Names (n_songs,) of the songs' clusters for a column, and for each cluster
     {"name", "x", "y", "central"} for the page.
 
@@ -56,14 +56,14 @@ def describe_clusters(vectors, positions, clusters, labels):
     """
     numbers, assignments = np.unique(clusters, return_inverse=True)
     clustering = _clustering_of(vectors, assignments, len(numbers))
-    common = [common_labels(code, labels, assignments) for code in range(len(numbers))]
+    common = [_common_labels(code, labels, assignments) for code in range(len(numbers))]
     names = [_name_of(*one) for one in zip(numbers, common, strict=True)]
     described = []
     for code in np.flatnonzero(numbers != ""):
         inside = assignments == code
         # where the name is true, not merely where the cluster is
         named_after = inside & np.isin(labels, common[code])
-        x, y = densest(positions[named_after if named_after.any() else inside])
+        x, y = _densest(positions[named_after if named_after.any() else inside])
         central = most_central(clustering, code, N_CENTRAL).tolist()
         described.append({"name": names[code], "x": float(x), "y": float(y), "central": central})
     of_songs = [names[code] if numbers[code] else "" for code in assignments]
@@ -83,7 +83,7 @@ def _name_of(number, common):
     return f"{number} · {', '.join(common)}" if common else str(number)
 
 
-def common_labels(code, labels, assignments):
+def _common_labels(code, labels, assignments):
     """At most N_LABELS labels that stand out in a cluster, which it is named after:
     `3 · rock, metal`.
 
@@ -96,7 +96,7 @@ def common_labels(code, labels, assignments):
     return [label for label, _, _ in found]
 
 
-def densest(points):
+def _densest(points):
     """The one of `points` (n, 2) with its N_CROWD nearest the nearest:
     a cluster may lie in several patches, with its mean in none.
     """
@@ -105,7 +105,7 @@ def densest(points):
     return points[distances.argmin()]
 
 
-def sizes_line(clusters):
+def _sizes_line(clusters):
     """`3 clusters of 10 to 20 songs`."""
     sizes = Counter(cluster for cluster in clusters if cluster).values()
     return f"{len(sizes)} clusters of {min(sizes)} to {max(sizes)} songs"

@@ -88,7 +88,7 @@ def encode_array(array):
     }
 
 
-def rotation(dim):
+def _rotation(dim):
     """A fixed random rotation (dim, dim).
 
     It changes no cosine, and spreads what is large in few dimensions over all of them.
@@ -100,12 +100,12 @@ def quantise(vectors):
     """Vectors (n, dim), turned by `rotation`, as int8 steps (n, dim) and the float32
     size of a step in each dimension (dim,).
     """
-    unit = unit_vectors(vectors) @ rotation(np.shape(vectors)[1])
+    unit = unit_vectors(vectors) @ _rotation(np.shape(vectors)[1])
     scale = np.maximum(np.abs(unit).max(axis=0), 1e-12) / INT8_STEPS
     return np.rint(unit / scale).astype(np.int8), scale.astype(np.float32)
 
 
-def can_be_float(text):
+def _can_be_float(text):
     """Whether a number keeps its value as float64:
     an identifier of 17 digits would become another, and 1_000 is a name.
     """
@@ -113,12 +113,12 @@ def can_be_float(text):
     return "_" not in digits and not (digits.isdecimal() and len(digits) > EXACT_DIGITS)
 
 
-def numbers_in(values):
+def _numbers_in(values):
     """The values of a column as float64 with NaN for empty ones, or None where it is no
     column of measured numbers.
     """
     filled = [value for value in values if value.strip()]
-    if not all(map(can_be_float, filled)):
+    if not all(map(_can_be_float, filled)):
         return None
     try:
         numbers = [float(value) for value in filled]
@@ -134,7 +134,7 @@ def encode_column(name, values):
     numbers, or a dictionary of texts with one code per song (code 0 is the empty text).
     """
     # clusters are named by numbers and measured by none
-    numbers = None if name == CLUSTER else numbers_in(values)
+    numbers = None if name == CLUSTER else _numbers_in(values)
     if numbers is not None:
         return {"name": name, "kind": "number", "values": encode_array(numbers)}
     texts = sorted({*values} - {""})
@@ -161,10 +161,10 @@ def first_colour(table):
     try:
         return choose_label_column(table, "labels")
     except InputError:
-        return fewest_values(table)
+        return _fewest_values(table)
 
 
-def fewest_values(table):
+def _fewest_values(table):
     """The column with fewest different values, but at least two; None without any."""
     columns = [name for name in table.columns if name not in (FILENAME, CITATION)]
     counts = {name: table[name].nunique() for name in columns}

@@ -44,13 +44,13 @@ REMOTE = re.compile(
 )
 
 
-def bokeh_scripts():
+def _bokeh_scripts():
     """BokehJS and its WebGL part as texts."""
     texts = Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
     return [REMOTE.sub("about:blank", text) for text in texts]
 
 
-def own_scripts():
+def _own_scripts():
     """Our scripts as texts, in order."""
     return [(PAGE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
 
@@ -63,8 +63,8 @@ def digest(text):
 
 def make_page(title, data):
     """The text of index.html, which shows the data in the folder `data`, relative to it."""
-    library = [f"\n{text}\n" for text in bokeh_scripts()]
-    core, *rest = [f"\n{text}" for text in own_scripts()]
+    library = [f"\n{text}\n" for text in _bokeh_scripts()]
+    core, *rest = [f"\n{text}" for text in _own_scripts()]
     hashes = " ".join(digest(text) for text in [*library, core, *rest])
     policy = "; ".join(POLICY).format(hashes=hashes)
     page = Environment(

@@ -185,7 +185,8 @@ def test_what_stands_at_a_songs_place_stays_and_the_song_lies_elsewhere(small, k
 
 
 def test_links_follow_a_change_of_the_song_and_copies_become_copies(small):
-    song, placed = small / "music" / "a.wav", small / "map" / "audio" / "a.wav"
+    song = small / "music" / "a.wav"
+    placed = small / "map" / "audio" / "a.wav"
     with open(song, "ab") as file:
         file.write(b"a tag, written into the file itself")
     rebuild(small)
@@ -216,7 +217,8 @@ def as_former(root):
     """Make a map what the version before wrote:
     no record, data without a folder of the build, encoded songs among the others.
     """
-    out, data = root / "map", data_of(root / "map")
+    out = root / "map"
+    data = data_of(out)
     page = (out / "index.html").read_text(encoding="utf-8")
     (out / "index.html").write_text(
         page.replace(str(data.relative_to(out)), "data"), encoding="utf-8"

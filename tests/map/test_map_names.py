@@ -136,7 +136,8 @@ def test_a_list_of_songs_cannot_lead_out_of_the_folder(tmp_path):
 
 
 def test_what_poses_as_a_song_is_neither_waited_for_nor_published(tmp_path):
-    secret, music = tmp_path / "secret.wav", tmp_path / "music"
+    secret = tmp_path / "secret.wav"
+    music = tmp_path / "music"
     encode(planted_sound("chord", 0, 2), secret)
     encode(planted_sound("chord", 0, 1), music / "a.wav")
     os.mkfifo(tmp_path / "pipe")
