@@ -17,7 +17,7 @@ help:
 	@echo 'make demo       every stage on synthesized music; on your own with MUSIC=DIR [LABELS=FILE.csv [LABEL=COLUMN]] [MINUTES=1]'
 	@echo 'make test       set up, then run the tests'
 	@echo 'make setup      .venv with what pyproject.toml names; ffmpeg and sox'
-	@echo 'make lint       ruff, and oxlint for the page'
+	@echo 'make lint       ruff; oxlint and TypeScript for the page'
 	@echo 'make bench CORPUS=DIR   our vectors beside other software; DIR/audio and DIR/metadata.csv (filename, song, album)'
 	@echo 'make pictures RUN=DIR MUSIC=DIR LABELS=FILE.csv   pictures of the map of a run'
 	@echo 'make clean      remove caches and benchmark output; music, vectors, runs and demos stay'
@@ -50,6 +50,7 @@ lint: .venv/installed-dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/oxlint -c static_web_viewer/page/.oxlintrc.json static_web_viewer/page
+	PATH="$$PWD/.venv/bin:$$PATH" npx --yes -p typescript@5.9.3 tsc -p static_web_viewer/page
 
 # The table and the picture of README's results, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
 bench: corpus-given .venv/installed-dev

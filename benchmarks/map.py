@@ -24,7 +24,8 @@ from sound_eval.model.run_writer import RunWriter
 
 EXAMPLE = """example:
   python benchmarks/map.py --songs 8000 100000"""
-DIM, N_GROUPS = 80, 60
+DIM = 80
+N_GROUPS = 60
 WINDOW = {"width": 1440, "height": 900}
 N_CLICKS = 7
 COLUMNS = ("open", "ready", "recolour", "frame")
@@ -36,7 +37,7 @@ SETTLED = """async (act) => {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
   const start = performance.now();
   act();
-  await frame(); // BokehJS draws in this frame, perhaps after us: a timeout comes when all of that is done
+  await frame(); // BokehJS draws in it, perhaps after us: a timeout comes when all that is done
   await new Promise((resolve) => setTimeout(resolve));
   let [quiet, last, end] = [0, performance.now(), performance.now()];
   while (quiet < 3) {
@@ -65,17 +66,15 @@ def build(folder, n_songs):
     """The map of `n_songs` planted songs in a folder; returns its page."""
     random = np.random.default_rng(0)
     group = random.integers(0, N_GROUPS, n_songs)
-    vectors = random.standard_normal((N_GROUPS, DIM))[group] + random.standard_normal(
-        (n_songs, DIM)
-    )
+    centres = random.standard_normal((N_GROUPS, DIM))
+    vectors = centres[group] + random.standard_normal((n_songs, DIM))
     names = [f"{song // 1000:03d}/{song:06d}.mp3" for song in range(n_songs)]
     run = RunWriter(folder / "run")
     run.start(read_config(), names)
     run.save(1, vectors.astype(np.float32), {}, cost=0.5)
-    np.save(
-        folder / "places.npy",
-        10 * random.standard_normal((N_GROUPS, 2))[group] + random.standard_normal((n_songs, 2)),
-    )
+    middles = 10 * random.standard_normal((N_GROUPS, 2))
+    places = middles[group] + random.standard_normal((n_songs, 2))
+    np.save(folder / "places.npy", places)
     rows = [
         f"{name},group {of},Song {song},{60 + song % 90 + 0.5},Citation {song}"
         for song, (name, of) in enumerate(zip(names, group, strict=True))
@@ -84,32 +83,19 @@ def build(folder, n_songs):
         "\n".join(["filename,group,title,bpm,citation", *rows]) + "\n", encoding="utf-8"
     )
     script = Path(__file__).resolve().parent.parent / "static_web_viewer" / "display_vector_data.py"
-    arguments = [
-        folder / "run",
-        folder,
-        folder / "labels.csv",
-        folder / "map",
-        "--audio",
-        "none",
-        "--projection",
-        folder / "places.npy",
-    ]
-    subprocess.run(
-        [sys.executable, script, *arguments],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    files = [folder / "run", folder, folder / "labels.csv", folder / "map"]
+    options = ["--audio", "none", "--projection", folder / "places.npy"]
+    command = [sys.executable, script, *files, *options]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, check=True, **quiet)
     return folder / "map" / "index.html"
 
 
 def measure(page, address, n_songs):
     """Milliseconds as a dict."""
     page.goto(address.as_uri())
-    drawn, ready = (
-        page.evaluate("soundEval.drawn.then(() => performance.now())"),
-        page.evaluate("soundEval.ready.then(() => performance.now())"),
-    )
+    drawn = page.evaluate("soundEval.drawn.then(() => performance.now())")
+    ready = page.evaluate("soundEval.ready.then(() => performance.now())")
     page.select_option("#color-by", "distance_to_selected")
     page.evaluate(SETTLED.replace("act()", "soundEval.select(0)"))
     rows = [int(row) for row in np.linspace(1, n_songs - 1, N_CLICKS)]
@@ -141,11 +127,8 @@ def main(argv=None):
         help="sizes of the map (default: %(default)s)",
     )
     sizes = parser.parse_args(argv).songs
-    print(
-        f"{'songs':>7}  {'WebGL':8}"
-        + "".join(f"{name:>10}" for name in COLUMNS)
-        + "   (milliseconds)"
-    )
+    columns = "".join(f"{name:>10}" for name in COLUMNS)
+    print(f"{'songs':>7}  {'WebGL':8}{columns}   (milliseconds)")
     with sync_playwright() as playwright:
         for n_songs in sizes:
             with tempfile.TemporaryDirectory() as folder:
@@ -155,11 +138,8 @@ def main(argv=None):
                         executable_path=shutil.which("chromium"), args=["--no-sandbox", *arguments]
                     )
                     times = measure(browser.new_page(viewport=WINDOW), address, n_songs)
-                    print(
-                        f"{n_songs:7}  {drawn_by:8}"
-                        + "".join(f"{times[name]:10.1f}" for name in COLUMNS),
-                        flush=True,
-                    )
+                    row = "".join(f"{times[name]:10.1f}" for name in COLUMNS)
+                    print(f"{n_songs:7}  {drawn_by:8}{row}", flush=True)
                     browser.close()
 
 

@@ -142,11 +142,11 @@ def positions(library, seed):
     """Columns x and y (n_songs,) float32;
     prints how far they tell the truth, as asked of `MOST_ASKED` songs.
     """
-    from sound_eval.map import projection
+    from sound_eval.map import projection, truth
 
     n_songs = len(library.vectors)
     asked = np.linspace(0, n_songs - 1, min(n_songs, MOST_ASKED)).astype(int)
-    plane = projection.best_plane(projection.Truth(library.vectors, asked), seed=seed)
+    plane = projection.best_plane(truth.Truth(library.vectors, asked), seed=seed)
     print(plane)
     x, y = plane.positions.T
     return {"x": x, "y": y}

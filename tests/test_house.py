@@ -510,7 +510,7 @@ def test_diagrams_are_whole_local_and_have_a_dark_mode(path):
 
 
 def test_the_page_has_no_remote_address():
-    everything = [*(REPO / "static_web_viewer").rglob("*"), *(PACKAGE / "map").glob("*.py")]
+    everything = [*(REPO / "static_web_viewer").rglob("*"), *(PACKAGE / "map").rglob("*.py")]
     sources = [path for path in everything if path.suffix in (".py", ".js", ".css", ".html")]
     assert {path.suffix for path in sources} >= {".py", ".js", ".css", ".html"}
     remote = [

@@ -19,10 +19,13 @@ from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 
 EXAMPLE = """example:
-  python tools/map_pictures.py example_outs/ example_input/ example_input/labels.csv example_results/ --song 'volume 01/03'
+  python tools/map_pictures.py example_outs/ example_input/ example_input/labels.csv \\
+      example_results/ --song 'volume 01/03'
   make pictures RUN=example_outs/ MUSIC=example_input/ LABELS=example_input/labels.csv"""
 SCRIPT = Path(__file__).resolve().parent.parent / "static_web_viewer" / "display_vector_data.py"
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 780}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # the first that is there is taken
 # name, theme, window, scale, column to colour by; '' for the column that
 # the map begins with
 PICTURES = (
@@ -35,6 +38,10 @@ PICTURES = (
 KIND = "pictures of a map"  # of the outputs
 N_COLOURS = 256
 SETTLE = 1500  # milliseconds after the choice of a song
+SELECT = """(part) => {
+  const row = soundEval.songs.names.findIndex((name) => name.includes(part));
+  soundEval.select(Math.max(0, row));
+}"""
 
 
 def parse_arguments(argv):
@@ -63,22 +70,10 @@ def parse_arguments(argv):
 
 def build(args, folder):
     """The map in a folder; raises InputError with the script's own words where it fails."""
-    command = [
-        sys.executable,
-        SCRIPT,
-        args.run_dir.resolve(),
-        args.audio_dir.resolve(),
-        args.metadata,
-        folder,
-        *shlex.split(args.options),
-    ]
-    done = subprocess.run(
-        list(map(str, command)),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        check=False,
-    )
+    files = [args.run_dir.resolve(), args.audio_dir.resolve(), args.metadata, folder]
+    command = [sys.executable, SCRIPT, *files, *shlex.split(args.options)]
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    done = subprocess.run(list(map(str, command)), check=False, **pipes)
     if done.returncode:
         raise InputError(done.stderr.strip().split("\n")[-1].removeprefix("error: "))
     return folder / "index.html"
@@ -89,11 +84,7 @@ def take(browser, address, song, theme, window, scale, colour):
     page = browser.new_page(viewport=window, color_scheme=theme, device_scale_factor=scale)
     page.goto(address.as_uri() + (f"#color={colour}" if colour else ""))
     page.evaluate("soundEval.ready")
-    page.evaluate(
-        "part => soundEval.select(Math.max(0, soundEval.songs.names.findIndex((name) "
-        "=> name.includes(part))))",
-        song,
-    )
+    page.evaluate(SELECT, song)
     page.wait_for_timeout(SETTLE)
     picture = page.screenshot()
     page.close()
@@ -103,9 +94,9 @@ def take(browser, address, song, theme, window, scale, colour):
 def smaller(picture):
     """A PNG with at most `N_COLOURS` colours."""
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(picture)).convert("RGB").quantize(
-        N_COLOURS, dither=Image.Dither.NONE
-    ).save(buffer, "PNG", optimize=True)
+    opaque = Image.open(io.BytesIO(picture)).convert("RGB")
+    few = opaque.quantize(N_COLOURS, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -117,9 +108,7 @@ def main(argv=None):
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         address = build(args, Path(folder) / "map")
-        executable = next(
-            filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-        )
+        executable = next(filter(None, map(shutil.which, BROWSERS)), None)
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, *view in PICTURES:
             with write_output(args.out_dir / name, KIND) as file:

@@ -103,7 +103,7 @@ def check_output(path, kind):
             f"{path}: a link, a pipe or a device, which would be replaced by a file; "
             "give another name"
         )
-    if not _is_described(path, status, lines_for(path, kind)):
+    if not is_described(path, status, lines_for(path, kind)):
         raise InputError(f"{path}: {NOT_OURS}")
 
 
@@ -125,7 +125,7 @@ def is_output(path, kind):
         status = os.lstat(path)
     except FileNotFoundError:
         return False
-    return stat.S_ISREG(status.st_mode) and _is_described(path, status, lines_for(path, kind))
+    return stat.S_ISREG(status.st_mode) and is_described(path, status, lines_for(path, kind))
 
 
 def lines_of_kind(folder, kind):
@@ -176,7 +176,7 @@ def parsed(line):
     return value if isinstance(value, dict) else {}
 
 
-def _is_described(path, status, lines):
+def is_described(path, status, lines):
     """Whether the file at `path` is one that the lines speak of, as it was then.
 
     The time alone may differ: a copied folder has new ones, and the server of a network
@@ -185,7 +185,8 @@ def _is_described(path, status, lines):
     lines = [line for line in lines if line.get("size") == status.st_size]
     if any(line.get("mtime_ns") == status.st_mtime_ns for line in lines):
         return True
-    return bool(lines) and digest(path) in [line.get("sha256") for line in lines]
+    known = [line["sha256"] for line in lines if line.get("sha256")]
+    return bool(known) and digest(path) in known
 
 
 def digest(path):
@@ -330,7 +331,7 @@ class OutputTree:
                 continue
             if not (
                 stat.S_ISREG(status.st_mode)
-                and _is_described(self.root / name, status, [lines.get(name, {})])
+                and is_described(self.root / name, status, [lines.get(name, {})])
             ):
                 raise InputError(f"{self.root / name}: {NOT_OURS}")
 

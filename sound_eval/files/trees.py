@@ -15,6 +15,7 @@ renamed, so that a file under its final name is always whole. Temporary names be
 import errno
 import io
 import os
+import re
 import shutil
 import stat
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from sound_eval.files import npy
 from sound_eval.files.names import unlistable
 
 TEMPORARY_PREFIX = ".writing-"
+# as `temporary_beside` makes them: a person's file may merely begin so
+TEMPORARY_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")
 LOG_MEL_SUFFIX = ".npy"
 COPY_BYTES = 1 << 20  # read and written at once
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the system names no file with these

@@ -10,7 +10,6 @@ is opened is there a `.npy` behind them.
 """
 
 import os
-import re
 import stat
 import unicodedata
 from dataclasses import dataclass, field
@@ -22,14 +21,12 @@ from sound_eval.errors import InputError
 from sound_eval.files.marks import MUSIC_LIST_NAME, RUN_MARK
 from sound_eval.files.trees import (
     LOG_MEL_SUFFIX,
-    TEMPORARY_PREFIX,
+    TEMPORARY_NAME,
     audio_name,
     is_inside,
     temporary_beside,
 )
 
-# as trees.temporary_beside makes them
-TEMPORARY_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}")
 # A file by which a folder is known to be something else, and what it is then.
 SIGNS = {
     RUN_MARK: "a run folder",

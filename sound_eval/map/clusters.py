@@ -15,9 +15,9 @@ from sound_eval.evaluation.clustering import (
     most_central,
     over_represented,
 )
-from sound_eval.map.data import CLUSTER
+from sound_eval.map.data import CLUSTER, first_colour, title_column
 from sound_eval.search.vectors import unit_vectors
-from sound_eval.songs.labels import read_joined
+from sound_eval.songs.labels import column, read_joined
 
 N_CENTRAL = 5
 N_CROWD = 12  # songs that must lie close together where a cluster's name is put
@@ -28,49 +28,62 @@ def read_clusters(names, path):
     """The `cluster` column of a CSV such as sphere_kmeans.py writes, as text
     (n_songs,); '' for songs that it does not name.
     """
-    from sound_eval.songs.labels import column
-
     return column(read_joined(names, path), CLUSTER, path)
 
 
-def describe_clusters(vectors, positions, clusters, labels):
+def with_clusters(table, vectors, positions, clusters):
+    """The table with a column of clusters, and what the page is told of each, a list of
+    `Cluster` in page/types.d.ts; where `clusters` is None, the table as it is, and [].
+
+    `clusters` (n_songs,) are texts, '' for a song in none.
+    """
+    if clusters is None:
+        return table, []
+    no_names = [CLUSTER, title_column(table)]
+    label = first_colour(table.drop(columns=no_names, errors="ignore"))
+    labels = table[label].to_numpy(object) if label else np.full(len(table), "", object)
+    names, described = _describe_clusters(vectors, positions, clusters, labels)
+    print(_sizes_line(clusters))
+    return table.assign(**{CLUSTER: names}), described
+
+
+def _describe_clusters(vectors, positions, clusters, labels):
     """Names (n_songs,) of the songs' clusters for a column, and for each cluster
     {"name", "x", "y", "central"} for the page.
 
     `clusters` (n_songs,) are texts, '' for a song in none; `labels` (n_songs,) are what
     clusters are named after.
     """
-    unit = unit_vectors(vectors)
     numbers, assignments = np.unique(clusters, return_inverse=True)
-    centroids = centroids_of(unit, assignments, np.zeros((len(numbers), unit.shape[1]), np.float32))
-    clustering = Clustering(
-        assignments, centroids, np.einsum("nd,nd->n", unit, centroids[assignments])
-    )
-    common = [common_labels(code, labels, assignments) for code in range(len(numbers))]
-    names = [
-        f"{number} · {', '.join(common[code])}" if common[code] else str(number)
-        for code, number in enumerate(numbers)
-    ]
+    clustering = _clustering_of(vectors, assignments, len(numbers))
+    common = [_common_labels(code, labels, assignments) for code in range(len(numbers))]
+    names = [_name_of(*one) for one in zip(numbers, common, strict=True)]
     described = []
     for code in np.flatnonzero(numbers != ""):
         inside = assignments == code
         # where the name is true, not merely where the cluster is
         named_after = inside & np.isin(labels, common[code])
-        x, y = densest(positions[named_after if named_after.any() else inside])
-        described.append(
-            {
-                "name": names[code],
-                "x": float(x),
-                "y": float(y),
-                "central": most_central(clustering, code, N_CENTRAL).tolist(),
-            }
-        )
-    return np.array(
-        [names[code] if numbers[code] else "" for code in assignments], object
-    ), described
+        x, y = _densest(positions[named_after if named_after.any() else inside])
+        central = most_central(clustering, code, N_CENTRAL).tolist()
+        described.append({"name": names[code], "x": float(x), "y": float(y), "central": central})
+    of_songs = [names[code] if numbers[code] else "" for code in assignments]
+    return np.array(of_songs, object), described
 
 
-def common_labels(code, labels, assignments):
+def _clustering_of(vectors, assignments, n_clusters):
+    """The Clustering that assigns the songs so."""
+    unit = unit_vectors(vectors)
+    centroids = centroids_of(unit, assignments, np.zeros((n_clusters, unit.shape[1]), np.float32))
+    similarity = np.einsum("nd,nd->n", unit, centroids[assignments])
+    return Clustering(assignments, centroids, similarity)
+
+
+def _name_of(number, common):
+    """`3 · rock, metal`."""
+    return f"{number} · {', '.join(common)}" if common else str(number)
+
+
+def _common_labels(code, labels, assignments):
     """At most N_LABELS labels that stand out in a cluster, which it is named after:
     `3 · rock, metal`.
 
@@ -79,12 +92,11 @@ def common_labels(code, labels, assignments):
     known = labels != ""
     if not (assignments[known] == code).any():
         return []
-    return [
-        label for label, _, _ in over_represented(labels[known], assignments[known], code, N_LABELS)
-    ]
+    found = over_represented(labels[known], assignments[known], code, N_LABELS)
+    return [label for label, _, _ in found]
 
 
-def densest(points):
+def _densest(points):
     """The one of `points` (n, 2) with its N_CROWD nearest the nearest:
     a cluster may lie in several patches, with its mean in none.
     """
@@ -93,7 +105,7 @@ def densest(points):
     return points[distances.argmin()]
 
 
-def sizes_line(clusters):
+def _sizes_line(clusters):
     """`3 clusters of 10 to 20 songs`."""
     sizes = Counter(cluster for cluster in clusters if cluster).values()
     return f"{len(sizes)} clusters of {min(sizes)} to {max(sizes)} songs"

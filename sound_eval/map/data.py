@@ -7,6 +7,7 @@ An array travels as base64 of its little-endian bytes, {"dtype", "shape", "base6
 Vectors travel as int8: each song's vector is scaled to length 1 and turned, each
 dimension d is then divided by its own step `scale[d]` and rounded, so that the page
 gets the cosine of two songs to within .01 from one byte a value.
+What the page is given under which name is declared in static_web_viewer/page/types.d.ts.
 A data file is a script, `soundEval.receive(name, value);`, because a page opened from a
 disk may load scripts but not fetch files. Only ASCII is written, and `<` is escaped, so
 that no title can end the script that holds it.
@@ -17,19 +18,63 @@ import json
 
 import numpy as np
 
+from sound_eval.errors import InputError
+from sound_eval.map.figure import figure_json
 from sound_eval.search.vectors import unit_vectors
+from sound_eval.songs.labelled import choose_label_column
 
 INT8_STEPS = 127
 EXACT_DIGITS = 15  # of a whole number, that float64 keeps
 # a column of numbers with fewer different values is one of categories (disc 1, 2, 3)
 FEWEST_NUMBERS = 12
-CITATION, FILENAME, CLUSTER = "citation", "filename", "cluster"
-TITLE_NAMES = (
-    "title",
-    "track",
-    "name",
-    "song",
-)  # columns that may name a song, the first there is counts
+CITATION = "citation"
+FILENAME = "filename"
+CLUSTER = "cluster"
+# columns that may name a song, the first there is counts
+TITLE_NAMES = ("title", "track", "name", "song")
+# diameters in pixels of points, and up to how many songs they are so large
+POINT_SIZES = ((13, 300), (10, 1500), (7, 5000), (5, 20_000))
+SMALLEST_POINT = 3
+
+
+def songs_data(title, table, plane, clusters, n_in_run, sounds, thumbnails):
+    """All that songs.js gives to the page: `SongsData` in page/types.d.ts, field by field.
+
+    `table` has a row for each song, `filename` first; `plane` is a `projection.Plane`
+    and `clusters` what `clusters.with_clusters` tells of each; `n_in_run` counts the
+    songs of the run, of which the map may show fewer; `sounds` and `thumbnails` are
+    each a `places.Beside`.
+    """
+    return {
+        "title": title,
+        "names": table[FILENAME].tolist(),
+        "columns": encode_columns(table),
+        "titleColumn": title_column(table),
+        "colour": first_colour(table),
+        "positions": encode_array(plane.positions),
+        "trust": encode_array(plane.trust),
+        "clusters": clusters,
+        "nInRun": n_in_run,
+        "pointSize": point_size(len(table)),
+        "figure": figure_json(),
+        "audio": encode_array(sounds.found),
+        "encodedSuffix": sounds.suffix,
+        "renamed": sounds.renamed,
+        "thumbnails": encode_array(thumbnails.found),
+        "thumbnailSuffix": thumbnails.suffix,
+        "renamedThumbnails": thumbnails.renamed,
+    }
+
+
+def vectors_data(vectors):
+    """All that vectors.js gives to the page: `VectorsData` in page/types.d.ts."""
+    steps, scale = quantise(vectors)
+    return {"steps": encode_array(steps), "scale": encode_array(scale)}
+
+
+def point_size(n_songs):
+    """Diameter of a point in pixels: large while there is room."""
+    return next((size for size, at_most in POINT_SIZES if n_songs <= at_most), SMALLEST_POINT)
 
 
 def encode_array(array):
@@ -43,7 +88,7 @@ def encode_array(array):
     }
 
 
-def rotation(dim):
+def _rotation(dim):
     """A fixed random rotation (dim, dim).
 
     It changes no cosine, and spreads what is large in few dimensions over all of them.
@@ -55,18 +100,12 @@ def quantise(vectors):
     """Vectors (n, dim), turned by `rotation`, as int8 steps (n, dim) and the float32
     size of a step in each dimension (dim,).
     """
-    unit = unit_vectors(vectors) @ rotation(np.shape(vectors)[1])
+    unit = unit_vectors(vectors) @ _rotation(np.shape(vectors)[1])
     scale = np.maximum(np.abs(unit).max(axis=0), 1e-12) / INT8_STEPS
     return np.rint(unit / scale).astype(np.int8), scale.astype(np.float32)
 
 
-def encode_vectors(vectors):
-    """Quantised vectors as a JSON value."""
-    steps, scale = quantise(vectors)
-    return {"steps": encode_array(steps), "scale": encode_array(scale)}
-
-
-def can_be_float(text):
+def _can_be_float(text):
     """Whether a number keeps its value as float64:
     an identifier of 17 digits would become another, and 1_000 is a name.
     """
@@ -74,12 +113,12 @@ def can_be_float(text):
     return "_" not in digits and not (digits.isdecimal() and len(digits) > EXACT_DIGITS)
 
 
-def numbers_in(values):
+def _numbers_in(values):
     """The values of a column as float64 with NaN for empty ones, or None where it is no
     column of measured numbers.
     """
     filled = [value for value in values if value.strip()]
-    if not all(map(can_be_float, filled)):
+    if not all(map(_can_be_float, filled)):
         return None
     try:
         numbers = [float(value) for value in filled]
@@ -95,7 +134,7 @@ def encode_column(name, values):
     numbers, or a dictionary of texts with one code per song (code 0 is the empty text).
     """
     # clusters are named by numbers and measured by none
-    numbers = None if name == CLUSTER else numbers_in(values)
+    numbers = None if name == CLUSTER else _numbers_in(values)
     if numbers is not None:
         return {"name": name, "kind": "number", "values": encode_array(numbers)}
     texts = sorted({*values} - {""})
@@ -111,23 +150,30 @@ def encode_columns(table):
 
 def title_column(table):
     """The column that names a song, or None where the file name must do."""
-    return next(
-        (name for wanted in TITLE_NAMES for name in table.columns if name.lower() == wanted), None
-    )
+    lower = {name.lower(): name for name in reversed(table.columns)}
+    return next((lower[wanted] for wanted in TITLE_NAMES if wanted in lower), None)
 
 
-def fewest_values(table):
+def first_colour(table):
+    """The column to colour by at first: the one that evaluation takes for the label,
+    else that of fewest values, but at least two; None without any.
+    """
+    try:
+        return choose_label_column(table, "labels")
+    except InputError:
+        return _fewest_values(table)
+
+
+def _fewest_values(table):
     """The column with fewest different values, but at least two; None without any."""
-    counts = {
-        name: table[name].nunique() for name in table.columns if name not in (FILENAME, CITATION)
-    }
+    columns = [name for name in table.columns if name not in (FILENAME, CITATION)]
+    counts = {name: table[name].nunique() for name in columns}
     several = {name: count for name, count in counts.items() if count >= 2}
     return min(several, key=several.get) if several else None
 
 
 def script(name, value):
     """The text of a data file that gives `value` to the page under `name`."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )
-    return f"soundEval.receive({json.dumps(name)}, {text});\n"
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    escaped = text.replace("<", "\\u003c")
+    return f"soundEval.receive({json.dumps(name)}, {escaped});\n"

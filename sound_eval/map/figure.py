@@ -7,6 +7,8 @@ Axes, grids and toolbar are left out: positions on the map have no unit. The pag
 drives the tools.
 """
 
+from functools import cache
+
 import numpy as np
 from bokeh.embed import json_item
 from bokeh.models import (
@@ -41,12 +43,12 @@ def make_figure():
     )
     plot.axis.visible = False
     plot.grid.visible = False
-    add_tools(plot)
-    add_layers(plot)
+    _add_tools(plot)
+    _add_layers(plot)
     return plot
 
 
-def add_tools(plot):
+def _add_tools(plot):
     """Pan and zoom, and the two ways to draw round songs, told apart in the page by their names."""
     wheel = WheelZoomTool(name="zoom")
     plot.add_tools(
@@ -58,58 +60,33 @@ def add_tools(plot):
     plot.toolbar.active_scroll = wheel
 
 
-def add_layers(plot):
+def _add_layers(plot):
     """The layers, each with a source of its own name."""
-    plot.segment(
-        "x0",
-        "y0",
-        "x1",
-        "y1",
-        source=empty("links", "x0", "y0", "x1", "y1"),
-        name="links",
-        line_width=1.5,
-        line_alpha=0.8,
-    )
-    plot.line(
-        "x",
-        "y",
-        source=empty("trail", "x", "y"),
-        name="trail",
-        line_width=2,
-        line_alpha=0.5,
-        line_dash=[2, 4],
-    )
+    ends = ("x0", "y0", "x1", "y1")
+    links = _empty("links", *ends)
+    plot.segment(*ends, source=links, name="links", line_width=1.5, line_alpha=0.8)
+    look = {"line_width": 2, "line_alpha": 0.5, "line_dash": [2, 4]}
+    plot.line("x", "y", source=_empty("trail", "x", "y"), name="trail", **look)
     songs = ColumnDataSource({"x": [0.0], "y": [0.0], "colour": NO_COLOUR}, name="songs")
     # Circles and not markers: the canvas draws them without a change of its coordinates
     # for each, in two thirds of the time.
-    plot.circle(
-        "x",
-        "y",
-        radius=1,
-        radius_units="screen",
-        source=songs,
-        name="songs",
-        fill_color="colour",
-        line_color=None,
-    )
-    plot.circle(
-        "x",
-        "y",
-        radius=1,
-        radius_units="screen",
-        source=empty("doubts", "x", "y"),
-        name="doubts",
-        line_color=None,
-    )
-    marks = empty("marks", "x", "y", "size")
+    point = {"radius": 1, "radius_units": "screen", "line_color": None}
+    plot.circle("x", "y", source=songs, name="songs", fill_color="colour", **point)
+    plot.circle("x", "y", source=_empty("doubts", "x", "y"), name="doubts", **point)
+    marks = _empty("marks", "x", "y", "size")
     plot.scatter("x", "y", source=marks, name="marks", size="size", fill_color=None, line_width=2)
 
 
-def empty(name, *columns):
+def _empty(name, *columns):
     """A source with no rows."""
     return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
+@cache
 def figure_json():
-    """The figure as the JSON value that `Bokeh.embed.embed_item` takes."""
+    """The figure as the JSON value that `Bokeh.embed.embed_item` takes.
+
+    It is made once: Bokeh counts the ids of its models on, so that a second one in the
+    same process would be other bytes, and the same map another build.
+    """
     return json_item(make_figure(), "map")

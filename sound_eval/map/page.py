@@ -15,10 +15,11 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 PAGE = Path(__file__).resolve().parents[2] / "static_web_viewer" / "page"
-# In the order in which they use each other.
+# In the order in which they use each other: none uses one that comes later.
 SCRIPTS = (
-    *("core", "songs", "filters", "colours", "distance", "plot", "player", "card", "room", "names"),
-    *("search", "panel", "files", "walk", "link", "main"),
+    *("core", "text", "ramp", "shapes", "songs", "words", "filters", "distance", "colours"),
+    *("plot", "player", "card", "room", "names", "search", "panel", "files", "walk", "link"),
+    "main",
 )
 
 POLICY = (
@@ -43,31 +44,29 @@ REMOTE = re.compile(
 )
 
 
-def bokeh_scripts():
+def _bokeh_scripts():
     """BokehJS and its WebGL part as texts."""
-    return [
-        REMOTE.sub("about:blank", text)
-        for text in Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
-    ]
+    texts = Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw
+    return [REMOTE.sub("about:blank", text) for text in texts]
 
 
-def own_scripts():
+def _own_scripts():
     """Our scripts as texts, in order."""
     return [(PAGE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
 
 
 def digest(text):
     """A script's name in a Content-Security-Policy."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+    found = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(found).decode('ascii')}'"
 
 
 def make_page(title, data):
     """The text of index.html, which shows the data in the folder `data`, relative to it."""
-    library = [f"\n{text}\n" for text in bokeh_scripts()]
-    core, *rest = [f"\n{text}" for text in own_scripts()]
-    policy = "; ".join(POLICY).format(
-        hashes=" ".join(digest(text) for text in [*library, core, *rest])
-    )
+    library = [f"\n{text}\n" for text in _bokeh_scripts()]
+    core, *rest = [f"\n{text}" for text in _own_scripts()]
+    hashes = " ".join(digest(text) for text in [*library, core, *rest])
+    policy = "; ".join(POLICY).format(hashes=hashes)
     page = Environment(
         loader=FileSystemLoader(PAGE),
         autoescape=True,

@@ -1,22 +1,21 @@
-"""Song vectors on a plane: t-SNE of cosine distances held against the PCA, and how far
-each tells the truth.
+"""Song vectors on a plane: t-SNE of cosine distances held against the PCA.
 
 Conventions
 -----------
 Vectors are (n_songs, dim) float; the distance of two songs is 1 - cosine of their
 vectors (a vector of zeros is at distance 1 from everything). Positions are (n_songs, 2)
 float32, centred, with no unit: only who is near whom means something. The same input
-and seed give the same positions on the same machine. Trust of a song is the share of
-its neighbours on the plane that are its neighbours in truth, 0 to 1.
+and seed give the same positions on the same machine. How far they tell the truth is
+asked of a `truth.Truth`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from sound_eval.errors import InputError
-from sound_eval.search.vectors import BLOCK_BYTES, unit_vectors
+from sound_eval.map.truth import ROUNDING
+from sound_eval.search.vectors import unit_vectors
 from sound_eval.terminal import Progress
 
 # songs above which the FFT gradient and approximate neighbours are faster than the exact ones
@@ -25,80 +24,19 @@ FFT_ABOVE = 10_000
 # on a busy machine
 THREADS_ABOVE = 3000
 # gradient steps with and without exaggeration, as van der Maaten's and openTSNE's defaults
-EARLY_STEPS, LATE_STEPS = 250, 500
+EARLY_STEPS = 250
+LATE_STEPS = 500
 STEPS = EARLY_STEPS + LATE_STEPS
 PLACE_STEPS = 250  # gradient steps for songs added to a map
 STEPS_PER_REPORT = 25
 FEWEST_FOR_TSNE = 8  # below this many songs a neighbourhood means nothing and the plane is the PCA
 PERPLEXITY = 30.0
 # The early exaggeration: the usual 12 from 600 songs on, 2 up to 100, between them n / 50.
-EXAGGERATION, GENTLEST, SONGS_PER_EXAGGERATION = 12.0, 2.0, 50
+EXAGGERATION = 12.0
+GENTLEST = 2.0
+SONGS_PER_EXAGGERATION = 50
 # A t-SNE is several units wide, whatever the vectors; one that shrank is 1e-6 wide and less.
 COLLAPSED = 1e-3
-N_NEAR = 10  # neighbours on the plane that are asked for
-N_AROUND = 30  # nearest songs that count as neighbours in truth
-ROUNDING = 1e-6  # of cosines of float32 vectors
-
-
-class Truth:
-    """Who is truly near whom, which planes are held against.
-
-    A song's neighbours in truth are the songs at least as similar to it as its
-    `N_AROUND`-th nearest; of fewer than 91 songs, as the nearest third of all, for else
-    every song would be a neighbour of every other and any plane true. `rows` are the
-    songs that are asked about, all by default.
-    """
-
-    def __init__(self, vectors, rows=None, report=None):
-        """`report(count)` is called with the number of songs done since the last call."""
-        self.unit = unit_vectors(vectors)
-        self.rows = np.arange(len(self.unit)) if rows is None else np.asarray(rows)
-        n_others = len(self.unit) - 1
-        self.n_around = min(N_AROUND, max(1, n_others // 3))
-        self.n_near = min(N_NEAR, self.n_around, max(3, self.n_around // 3))
-        self.reach = self.similarity_reached(report) if n_others > 1 else None
-
-    def similarity_reached(self, report):
-        """The cosine of each song to the last of its neighbours in truth, (n_rows,)."""
-        n_songs = len(self.unit)
-        size = max(1, int(BLOCK_BYTES / (8 * n_songs)))
-        reach = np.empty(len(self.rows), np.float32)
-        for start in range(0, len(self.rows), size):
-            rows = self.rows[start : start + size]
-            similarity = self.unit[rows] @ self.unit.T
-            similarity[np.arange(len(rows)), rows] = -np.inf
-            last = n_songs - self.n_around
-            reach[start : start + size] = np.partition(similarity, last, axis=1)[:, last]
-            if report:
-                report(len(rows))
-        return reach
-
-    def trust(self, positions):
-        """The share of each song's `n_near` nearest on the plane that are its
-        neighbours in truth: (n_rows,) float32.
-
-        1 means that the plane tells the truth around a song, 0 that its neighbours
-        there are strangers. Of two songs or one nothing can be told wrongly.
-        """
-        if self.reach is None:
-            return np.ones(len(self.rows), np.float32)
-        near = self.nearest_on(positions)
-        size = max(1, int(BLOCK_BYTES / (8 * near.shape[1] * self.unit.shape[1])))
-        trust = np.empty(len(self.rows), np.float32)
-        for start in range(0, len(self.rows), size):
-            part = slice(start, start + size)
-            own = self.unit[self.rows[part]]
-            similarity = np.einsum("nkd,nd->nk", self.unit[near[part]], own)
-            trust[part] = (similarity >= self.reach[part, None] - ROUNDING).mean(axis=1)
-        return trust
-
-    def nearest_on(self, positions):
-        """The `n_near` songs nearest to each on the plane, itself left out: (n_rows, n_near)."""
-        found = cKDTree(positions).query(positions[self.rows], self.n_near + 1)[1]
-        other = found != self.rows[:, None]
-        # Where more songs lie on the very same spot, any of those will do.
-        other[other.all(axis=1), -1] = False
-        return found[other].reshape(len(self.rows), self.n_near)
 
 
 @dataclass(frozen=True)
@@ -142,20 +80,17 @@ def best_plane(truth, perplexity=None, seed=0):
     if len(truth.unit) < FEWEST_FOR_TSNE:
         return plain
     gentle = 1.0
-    attempts = [
-        (exaggeration_for(len(truth.unit)), seed),
-        (gentle, seed),
-        (gentle, (seed + 1) % 2**32),
-    ]
-    for exaggeration, start in attempts:
+    another_seed = (seed + 1) % 2**32
+    usual = exaggeration_for(len(truth.unit))
+    for exaggeration, start in [(usual, seed), (gentle, seed), (gentle, another_seed)]:
         with Progress(STEPS, "step", "t-SNE") as progress:
             positions = tsne(truth.unit, perplexity, start, progress.update, exaggeration)
-        if is_spread(positions) and truth.trust(positions).mean() >= plain.pca_trust:
+        if _is_spread(positions) and truth.trust(positions).mean() >= plain.pca_trust:
             return Plane("t-SNE", positions, truth.trust(positions), plain.pca_trust)
     return plain
 
 
-def is_spread(positions):
+def _is_spread(positions):
     """Whether a t-SNE is one: finite, and not shrunk to a point."""
     return bool(np.isfinite(positions).all() and positions.std(axis=0).max() > COLLAPSED)
 
@@ -216,15 +151,15 @@ def tsne(vectors, perplexity=None, seed=0, report=None, exaggeration=None):
 
     unit = unit_vectors(vectors)
     large = len(unit) > FFT_ABOVE
-    start = scaled_to(pca(unit).astype(np.float64), 1e-4)
+    start = _scaled_to(pca(unit).astype(np.float64), 1e-4)
     start += np.random.default_rng(seed).normal(0, 1e-6, start.shape)  # equal songs start apart
     embedding = TSNEEmbedding(
         start,
-        affinities_of(unit, perplexity, seed, large),
+        _affinities_of(unit, perplexity, seed, large),
         negative_gradient_method="fft" if large else "bh",
-        n_jobs=threads_for(len(unit)),
+        n_jobs=_threads_for(len(unit)),
         random_state=seed,
-        callbacks=reporter(report),
+        callbacks=_reporter(report),
         callbacks_every_iters=STEPS_PER_REPORT,
     )
     early = exaggeration or exaggeration_for(len(unit))
@@ -244,7 +179,7 @@ def place(truth, is_old, old_positions, perplexity=None, seed=0, report=None):
     `truth` is of all songs; `report` as in `tsne`, of `PLACE_STEPS` in all. Raises
     InputError where the old songs are too few, or not spread out.
     """
-    check_old(truth, is_old, old_positions)
+    _check_old(truth, is_old, old_positions)
     started = np.zeros((len(is_old), 2), np.float32)
     started[is_old] = old_positions
     if is_old.all():
@@ -257,7 +192,7 @@ def place(truth, is_old, old_positions, perplexity=None, seed=0, report=None):
         momentum=0.8,
         max_grad_norm=0.25,
         inplace=True,
-        callbacks=reporter(report),
+        callbacks=_reporter(report),
         callbacks_every_iters=STEPS_PER_REPORT,
     )
     settled = started.copy()
@@ -269,12 +204,13 @@ def place(truth, is_old, old_positions, perplexity=None, seed=0, report=None):
     return settled if gain >= 0 else started
 
 
-def check_old(truth, is_old, old_positions):
+def _check_old(truth, is_old, old_positions):
     """Raise InputError for positions that no song can be placed among."""
     anew = "make the map anew"
     if not np.isfinite(old_positions).all():
         raise InputError(f"the old map has positions that are nan or inf; {anew}")
-    differ = np.ptp(truth.unit[is_old], axis=0).max(initial=0) > ROUNDING if is_old.any() else False
+    old = truth.unit[is_old]
+    differ = len(old) > 0 and np.ptp(old, axis=0).max(initial=0) > ROUNDING
     if differ and np.ptp(old_positions, axis=0).max() <= COLLAPSED * ROUNDING:
         raise InputError(f"all songs of the old map lie on one spot; {anew}")
     if not is_old.all() and is_old.sum() < FEWEST_FOR_TSNE:
@@ -291,22 +227,26 @@ def partial_embedding(unit, is_old, old_positions, perplexity, seed):
     """
     from openTSNE import TSNEEmbedding
 
-    old = affinities_of(unit[is_old], perplexity, seed, large=False)
-    how = {"negative_gradient_method": "bh", "n_jobs": threads_for(len(unit)), "random_state": seed}
+    old = _affinities_of(unit[is_old], perplexity, seed, large=False)
+    how = {
+        "negative_gradient_method": "bh",
+        "n_jobs": _threads_for(len(unit)),
+        "random_state": seed,
+    }
     reference = TSNEEmbedding(np.array(old_positions, np.float64), old, **how)
     k = min(10, int(is_old.sum()) - 1)
-    new = with_direction(unit[~is_old])
+    new = _with_direction(unit[~is_old])
     return reference.prepare_partial(
         new, initialization="median", k=k, perplexity=perplexity_for(is_old.sum(), 5)
     )
 
 
-def threads_for(n_songs):
+def _threads_for(n_songs):
     """openTSNE's `n_jobs`; the positions are the same for any number of threads."""
     return -1 if n_songs > THREADS_ABOVE else 1
 
 
-def with_direction(unit):
+def _with_direction(unit):
     """Unit rows (n, dim) with one more dimension, which gives rows of zeros a
     direction of their own.
     """
@@ -314,29 +254,29 @@ def with_direction(unit):
     return np.hstack([unit, is_zero.astype(unit.dtype)])
 
 
-def affinities_of(unit, perplexity, seed, large):
+def _affinities_of(unit, perplexity, seed, large):
     """t-SNE's joint probabilities of (n, dim) unit rows; see `perplexity_for`."""
     from openTSNE.affinity import PerplexityBasedNN
 
+    # Annoy's trees depend on the number of threads.
+    n_jobs = 1 if large else _threads_for(len(unit))
     return PerplexityBasedNN(
-        with_direction(unit),
+        _with_direction(unit),
         perplexity=perplexity_for(len(unit), perplexity),
         metric="cosine",
         method="annoy" if large else "exact",
-        n_jobs=1
-        if large
-        else threads_for(len(unit)),  # annoy's trees depend on the number of threads
+        n_jobs=n_jobs,
         random_state=seed,
     )
 
 
-def scaled_to(positions, deviation):
+def _scaled_to(positions, deviation):
     """Positions scaled so that the first axis has the given standard deviation."""
     spread = positions[:, 0].std()
     return positions * (deviation / spread if spread > 0 else 1.0)
 
 
-def reporter(report):
+def _reporter(report):
     """openTSNE's callback that passes `STEPS_PER_REPORT` on to `report`."""
     if report is None:
         return None
@@ -346,8 +286,3 @@ def reporter(report):
         return False
 
     return [callback]
-
-
-def trust(vectors, positions, report=None):
-    """The trust of each song (n,) for positions (n, 2); `report` as in `Truth`."""
-    return Truth(vectors, report=report).trust(positions)

@@ -20,11 +20,13 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from sound_eval.errors import InputError
+from sound_eval.map.folder.record import PAGE
 
 HOST = "127.0.0.1"
+USUAL_PORT = 8000
+LAST_PORT = 65535
 # any port: one may be led here from another machine
 HOSTS = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.I)
-PAGE = "index.html"
 CHUNK = 1 << 16  # bytes
 IDLE_SECONDS = 30.0  # a connection that neither asks nor takes for so long is ended
 MOST_CONNECTIONS = 64  # at once; a browser makes six
@@ -63,14 +65,15 @@ def requested_range(header, size):
     match = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", header.strip())
     if not match or match[0] == "bytes=-":
         return None
-    first, last = map(number, match.groups())
+    first, last = map(_number, match.groups())
     if first is None:
-        first, last = max(0, size - last), size - 1
+        first = max(0, size - last)
+        last = None
     last = size - 1 if last is None else min(last, size - 1)
     return (first, last) if first <= last else ()
 
 
-def number(digits):
+def _number(digits):
     """Digits as a number, None for none;
     one of more digits than a file has bytes is merely large.
     """
@@ -84,7 +87,8 @@ class MapHandler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "sound-eval", ""
+    server_version = "sound-eval"
+    sys_version = ""
     timeout = IDLE_SECONDS
 
     def do_GET(self):
@@ -134,10 +138,8 @@ class MapHandler(BaseHTTPRequestHandler):
         status = os.fstat(file.fileno())
         tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
         about = {"ETag": tag, "Last-Modified": formatdate(status.st_mtime, usegmt=True)}
-        if tag in [
-            one.strip().removeprefix("W/")
-            for one in self.headers.get("If-None-Match", "").split(",")
-        ]:
+        known = self.headers.get("If-None-Match", "").split(",")
+        if tag in [one.strip().removeprefix("W/") for one in known]:
             return self.send_head(HTTPStatus.NOT_MODIFIED, about)
         wanted = self.wanted_range(tag, status.st_size)
         if wanted == ():
@@ -201,19 +203,17 @@ class MapServer(ThreadingHTTPServer):
     request_queue_size = 32
 
     def __init__(self, port):
-        self.folder, self.names = "", frozenset()
+        self.folder = ""
+        self.names = frozenset()
         self.free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         try:
             super().__init__((HOST, port), MapHandler)
         except OSError as error:
-            reason = (
-                "is taken by another program"
-                if error.errno == errno.EADDRINUSE
-                else f"cannot be used ({error.strerror})"
-            )
-            raise InputError(
-                f"port {port} {reason}; give another: --serve {port + 1 if port < 65535 else 8000}"
-            ) from error
+            reason = f"cannot be used ({error.strerror})"
+            if error.errno == errno.EADDRINUSE:
+                reason = "is taken by another program"
+            another = port + 1 if port < LAST_PORT else USUAL_PORT
+            raise InputError(f"port {port} {reason}; give another: --serve {another}") from error
 
     def open_placed(self, name):
         """A file that the map placed, open;
@@ -224,7 +224,7 @@ class MapServer(ThreadingHTTPServer):
         if name not in self.names or os.path.realpath(path) != path:
             return None
         try:
-            file = open(path, "rb", opener=open_quietly)  # noqa: SIM115 - closed by who asked
+            file = open(path, "rb", opener=_open_quietly)  # noqa: SIM115 - closed by who asked
         except OSError:
             return None
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -253,7 +253,8 @@ class MapServer(ThreadingHTTPServer):
 
     def serve(self, folder, names):
         """Serve the files `names` of a folder until Ctrl-C."""
-        self.folder, self.names = os.path.realpath(folder), frozenset(names)
+        self.folder = os.path.realpath(folder)
+        self.names = frozenset(names)
         with self:
             print(f"serving http://{HOST}:{self.server_port}/ until Ctrl-C", flush=True)
             try:
@@ -262,6 +263,6 @@ class MapServer(ThreadingHTTPServer):
                 print("stopped")
 
 
-def open_quietly(path, flags):
+def _open_quietly(path, flags):
     """Open a file but no link, and no pipe to wait for."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

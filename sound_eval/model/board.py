@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from sound_eval.errors import InputError
 from sound_eval.files.trees import read_text, save_text
-from sound_eval.model.inference import evenly
+from sound_eval.model.song_vectors import evenly
 
 VECTORS_NAME, SONGS_NAME, CONFIGURATION_NAME = "vectors.tsv", "songs.tsv", "projector_config.pbtxt"
 PROJECTOR_SONGS = 10_000  # a browser draws no more at ease

@@ -1,3 +1,4 @@
+// @ts-check
 /* The card of the selected song: its labels, its citation, its true nearest songs. */
 "use strict";
 
@@ -6,6 +7,9 @@ soundEval.card = (() => {
   const N_NEAREST = 10;
   const DECIMALS = 3; // of distances
 
+  /** A new element with text in it.
+      @template {keyof HTMLElementTagNameMap} Tag
+      @param {Tag} tag @param {string} text @param {string} className */
   function element(tag, text, className = "") {
     const node = document.createElement(tag);
     node.textContent = text;
@@ -23,7 +27,8 @@ soundEval.card = (() => {
     });
   }
 
-  /** The true nearest songs, [{row, distance}], whether shown or greyed. */
+  /** The true nearest songs, whether shown or greyed.
+      @returns {Near[]} */
   const nearest = () => (state.selected < 0 ? [] : soundEval.distance.nearest(state.selected, N_NEAREST));
 
   function show() {
@@ -34,7 +39,8 @@ soundEval.card = (() => {
     byId("labels").replaceChildren(...labels(row));
     byId("citation").textContent = songs.text(row, "citation");
     byId("nearest").replaceChildren(...nearest().map(item));
-    byId("trust").textContent = `${Math.round(songs.trust[row] * 100)} % of its neighbours on the map are neighbours in truth.`;
+    byId("trust").textContent =
+      `${Math.round(songs.trust[row] * 100)} % of its neighbours on the map are neighbours in truth.`;
     thumbnail(row);
   }
 
@@ -46,13 +52,17 @@ soundEval.card = (() => {
     if (file) image.src = songs.address(file);
   }
 
-  /** A line of a list of songs, to click. */
+  /** A line of a list of songs, to click.
+      @param {{ row: number, distance?: number }} song */
   function item({ row, distance }) {
     const line = document.createElement("li");
     const button = element("button", "");
     button.type = "button";
-    button.dataset.row = row;
-    button.append(element("span", songs.title(row), "title"), element("span", distance?.toFixed(DECIMALS) ?? "", "distance"));
+    button.dataset.row = String(row);
+    button.append(
+      element("span", songs.title(row), "title"),
+      element("span", distance?.toFixed(DECIMALS) ?? "", "distance"),
+    );
     button.addEventListener("click", () => soundEval.select(row));
     line.append(button);
     return line;

@@ -1,13 +1,15 @@
-/* Colours: of categories, of numbers, of distances, in a light and a dark theme.
-   A colour is a number 0xRRGGBBAA, as BokehJS takes it in a uint32 array. */
+// @ts-check
+/* Colours: of categories, of numbers, of distances, in a light and a dark theme; numbers as in ramp.js. */
 "use strict";
 
 soundEval.colours = (() => {
   const { state } = soundEval;
+  const { STEPS, parse, toCss, ramp } = soundEval.ramp;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const DISTANCE = "distance_to_selected";
 
-  // After Okabe & Ito (2008). Any two of a theme stay apart for normal, red-blind, green-blind and blue-blind eyes, which a test measures.
+  // After Okabe & Ito (2008). Any two of a theme stay apart for normal, red-blind, green-blind and blue-blind eyes,
+  // which a test measures.
   const CATEGORIES = {
     light: ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#872dff", "#333333"],
     dark: ["#56b4e9", "#e69f00", "#009e73", "#d55e00", "#2d67c9", "#e5a3cb", "#f0e442", "#ffffff"],
@@ -15,15 +17,18 @@ soundEval.colours = (() => {
   const OTHER = { light: "#a3a8b0", dark: "#626873" };
   const MISSING = { light: "#cdd1d6", dark: "#43474f" };
   const GREYED = { light: "#d4d8de70", dark: "#3a3f4870" };
-  // Plasma, a colour map of matplotlib (CC0), most striking end first, as far as it keeps a contrast of 3:1 with the ground (WCAG 2.2, 1.4.11).
-  // Cut so, its hues stay further apart than those of viridis, which in the light theme would all be blue and green.
+  // Plasma, a colour map of matplotlib (CC0), most striking end first, as far as it keeps a contrast of 3:1 with the
+  // ground (WCAG 2.2, 1.4.11). Cut so, its hues stay further apart than those of viridis, which in the light theme
+  // would all be blue and green.
   const SCALES = {
     light: ["#0d0887", "#43039e", "#6c00a8", "#9410a2", "#b42e8d", "#cf4c74", "#e56a5d"],
     dark: ["#f0f921", "#fcce25", "#fca636", "#f2844b", "#e16462", "#cc4778", "#b12a90"],
   };
-  const RAMP_STEPS = 256;
+  const GRADIENT_STOPS = 9;
   const DOUBTFUL = 0.5; // trust below which a song's surroundings on the map mislead
-  const HOLLOW = 20_000; // songs up to which their points are hollow; with more, the holes are too small to see and take as long to draw as the points
+  // songs up to which doubtful points are hollow; with more, the holes are too small to see and take as long to draw
+  // as the points
+  const HOLLOW = 20_000;
   const FAINT = 0x59; // opacity, of 0xff, of their points where these are not hollow
 
   const doubtsAreFaint = soundEval.songs.n > HOLLOW;
@@ -32,28 +37,12 @@ soundEval.colours = (() => {
 
   const theme = () => (dark.matches ? "dark" : "light");
 
-  function parse(css) {
-    const hex = css.slice(1);
-    return Number.parseInt(hex.length === 6 ? `${hex}ff` : hex, 16);
-  }
-
-  /** RAMP_STEPS colours from the first to the last stop. */
-  function ramp(stops) {
-    return Uint32Array.from({ length: RAMP_STEPS }, (_, step) => {
-      const place = (step / (RAMP_STEPS - 1)) * (stops.length - 1);
-      const left = Math.min(Math.floor(place), stops.length - 2);
-      const [from, to] = [parse(stops[left]), parse(stops[left + 1])];
-      const mix = (shift) => Math.round(((from >>> shift) & 255) * (left + 1 - place) + ((to >>> shift) & 255) * (place - left));
-      return ((mix(24) << 24) | (mix(16) << 16) | (mix(8) << 8) | 255) >>> 0;
-    });
-  }
-
-  const ramps = Object.fromEntries(Object.entries(SCALES).map(([name, stops]) => [name, { down: ramp(stops), up: ramp(stops.toReversed()) }]));
+  const ramps = Object.fromEntries(
+    Object.entries(SCALES).map(([name, stops]) => [name, { down: ramp(stops), up: ramp(stops.toReversed()) }]),
+  );
 
   /** What is near or much stands out most from the ground. */
   const rampOf = (nearFirst) => ramps[theme()][nearFirst ? "down" : "up"];
-
-  const toCss = (colour) => `#${colour.toString(16).padStart(8, "0")}`;
 
   /** Colour of each code of a text column: one each for the most frequent values, one for the rest. */
   function ofCodes(column, chosen) {
@@ -61,15 +50,19 @@ soundEval.colours = (() => {
     const colours = new Uint32Array(column.values.length).fill(parse(OTHER[theme()]));
     colours[0] = parse(MISSING[theme()]);
     const nNamed = column.order.length > palette.length ? palette.length - 1 : palette.length;
-    named(column.order, nNamed, chosen).forEach((code, rank) => { colours[code] = parse(palette[rank]); });
+    named(column.order, nNamed, chosen).forEach((code, rank) => {
+      colours[code] = parse(palette[rank]);
+    });
     return colours;
   }
 
-  /** The first `count` codes; a chosen one that comes later takes the place of the last that is not chosen, so that the others keep their colours. */
+  /** The first `count` codes; a chosen one that comes later takes the place of the last that is not chosen, so that the
+      others keep their colours. */
   function named(order, count, chosen) {
     const codes = order.slice(0, count);
     const later = chosen ? order.filter((code) => chosen.has(code) && !codes.includes(code)) : [];
-    for (let rank = codes.length - 1; rank >= 0 && later.length; rank--) if (!chosen.has(codes[rank])) codes[rank] = later.shift();
+    for (let rank = codes.length - 1; rank >= 0 && later.length; rank--)
+      if (!chosen.has(codes[rank])) codes[rank] = later.shift();
     return codes;
   }
 
@@ -77,11 +70,11 @@ soundEval.colours = (() => {
   function ofNumbers(values, low, high, nearFirst) {
     const steps = rampOf(nearFirst);
     const missing = parse(MISSING[theme()]);
-    const factor = high > low ? (RAMP_STEPS - 1) / (high - low) : 0;
+    const factor = high > low ? (STEPS - 1) / (high - low) : 0;
     const colours = new Uint32Array(values.length);
     for (let i = 0; i < values.length; i++) {
       const step = Math.round((values[i] - low) * factor);
-      colours[i] = Number.isNaN(step) ? missing : steps[Math.max(0, Math.min(RAMP_STEPS - 1, step))];
+      colours[i] = Number.isNaN(step) ? missing : steps[Math.max(0, Math.min(STEPS - 1, step))];
     }
     return colours;
   }
@@ -103,7 +96,9 @@ soundEval.colours = (() => {
     const { columns, n } = soundEval.songs;
     if (state.colourBy === DISTANCE) {
       const distances = soundEval.distance.fromSelected();
-      return distances ? ofNumbers(distances, 0, soundEval.distance.farthest(distances), true) : new Uint32Array(n).fill(parse(OTHER[theme()]));
+      return distances
+        ? ofNumbers(distances, 0, soundEval.distance.farthest(distances), true)
+        : new Uint32Array(n).fill(parse(OTHER[theme()]));
     }
     const column = columns.get(state.colourBy);
     if (!column) return new Uint32Array(n).fill(parse(CATEGORIES[theme()][0]));
@@ -112,7 +107,27 @@ soundEval.colours = (() => {
     return Uint32Array.from(column.codes, (code) => colours[code]);
   }
 
-  const gradient = (nearFirst) => `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => toCss(rampOf(nearFirst)[Math.floor(i * 31.875)])).join(",")})`;
+  /** The ramp as a background in CSS. */
+  function gradient(nearFirst) {
+    const steps = rampOf(nearFirst);
+    const last = steps.length - 1;
+    const stops = Array.from(
+      { length: GRADIENT_STOPS },
+      (_, i) => steps[Math.floor((i * last) / (GRADIENT_STOPS - 1))],
+    );
+    return `linear-gradient(90deg, ${stops.map(toCss).join(",")})`;
+  }
 
-  return { DISTANCE, CATEGORIES, dark, doubtsAreFaint, doubtsAreShown, isDoubtful, theme, ofCodes, ofSongs, gradient, toCss };
+  return {
+    DISTANCE,
+    CATEGORIES,
+    dark,
+    doubtsAreFaint,
+    doubtsAreShown,
+    isDoubtful,
+    theme,
+    ofCodes,
+    ofSongs,
+    gradient,
+  };
 })();

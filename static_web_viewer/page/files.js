@@ -1,32 +1,32 @@
+// @ts-check
 /* The songs shown, as files to take away: a playlist and a table. */
 "use strict";
 
 soundEval.files = (() => {
-  const { songs, filters, state, byId } = soundEval;
+  const { songs, filters, byId } = soundEval;
+  const { oneLine, csvField } = soundEval.text;
 
   const rowsShown = () => [...songs.names.keys()].filter((row) => filters.shown[row]);
-  const oneLine = (text) => text.replace(/[\r\n]+/g, " ");
 
   /** M3U8: paths relative to the map's folder, so a playlist saved there plays. */
   function playlist(rows) {
-    const path = (row) => songs.file(row) ?? (songs.names[row].startsWith("#") ? `./${songs.names[row]}` : songs.names[row]);
+    const path = (row) =>
+      songs.file(row) ?? (songs.names[row].startsWith("#") ? `./${songs.names[row]}` : songs.names[row]);
     return `#EXTM3U\n${rows.map((row) => `#EXTINF:-1,${oneLine(songs.title(row))}\n${path(row)}\n`).join("")}`;
-  }
-
-  /** A CSV field. A text that a spreadsheet would take for a formula gets an apostrophe before it. */
-  function field(text) {
-    const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
   }
 
   /** CSV of all columns, and of the distances to the selected song if there is one. */
   function table(rows) {
     const names = [...songs.columns.keys()];
     const distances = soundEval.distance.fromSelected();
-    const value = (row, name) => (songs.columns.get(name).kind === "number" ? songs.text(row, name) : field(songs.text(row, name)));
-    const lines = rows.map((row) => [field(songs.names[row]), ...names.map((name) => value(row, name)), ...(distances ? [distances[row].toFixed(4)] : [])]);
-    const head = ["filename", ...names, ...(state.selected >= 0 && distances ? [soundEval.colours.DISTANCE] : [])].map(field);
-    return [head, ...lines].map((line) => `${line.join(",")}\r\n`).join("");
+    const value = (row, name) =>
+      songs.columns.get(name)?.kind === "number" ? songs.text(row, name) : csvField(songs.text(row, name));
+    const line = (row) => {
+      const labels = names.map((name) => value(row, name));
+      return [csvField(songs.names[row]), ...labels, ...(distances ? [distances[row].toFixed(4)] : [])];
+    };
+    const head = ["filename", ...names, ...(distances ? [soundEval.colours.DISTANCE] : [])].map(csvField);
+    return [head, ...rows.map(line)].map((fields) => `${fields.join(",")}\r\n`).join("");
   }
 
   function save(name, type, text) {

@@ -1,3 +1,4 @@
+// @ts-check
 /* The view in the address: #song=FILENAME&color=COLUMN&only.COLUMN=VALUE&range.COLUMN=LOW..HIGH&words=…
    A link opens the map as it was. Names that the map does not have are passed over. */
 "use strict";
@@ -16,7 +17,8 @@ soundEval.link = (() => {
     const parameters = new URLSearchParams();
     if (state.selected >= 0) parameters.set("song", songs.names[state.selected]);
     parameters.set("color", state.colourBy);
-    for (const [name, codes] of filters.chosen) for (const code of codes) parameters.append(`only.${name}`, songs.columns.get(name).values[code]);
+    for (const [name, codes] of filters.chosen)
+      for (const code of codes) parameters.append(`only.${name}`, songs.textColumn(name).values[code]);
     for (const [name, range] of filters.ranges) parameters.set(`range.${name}`, range.join(".."));
     if (filters.words) parameters.set("words", filters.words);
     written = `#${parameters}`;
@@ -28,7 +30,8 @@ soundEval.link = (() => {
     if (location.hash === written || location.hash.length < 2) return;
     const parameters = new URLSearchParams(location.hash.slice(1));
     const colour = parameters.get("color");
-    if ([...byId("color-by").options].some(({ value }) => value === colour)) state.colourBy = colour;
+    const offered = Array.from(byId("color-by").options, ({ value }) => value);
+    if (colour !== null && offered.includes(colour)) state.colourBy = colour;
     byId("color-by").value = state.colourBy;
     filters.chosen.clear();
     filters.ranges.clear();

@@ -1,20 +1,11 @@
+// @ts-check
 /* Puts the parts together: what a click or a choice changes, and who shows it. */
 "use strict";
 
 (() => {
-  const { data, songs, state, plot, player, card, room, names, panel, colours, filters, walk, link, on, emit, byId } = soundEval;
+  const { data, songs, state, plot, card, room, names, panel, colours, filters, walk, link, on, emit, byId } =
+    soundEval;
   const REACH = { mouse: 10, touch: 22 }; // pixels from a point that still count as on it
-
-  soundEval.select = (row) => {
-    state.selected = row;
-    if (row >= 0) {
-      state.trail.push(row);
-      player.play(row);
-    } else {
-      player.stop();
-    }
-    emit("selected");
-  };
 
   function showSelected() {
     card.show();
@@ -45,8 +36,9 @@
     box.hidden = row < 0;
     plot.element.style.cursor = row < 0 ? "" : "pointer";
     if (row < 0) return;
-    box.firstElementChild.textContent = songs.title(row);
-    box.lastElementChild.replaceChildren(...card.labels(row), ...distanceLine(row));
+    const [title, labels] = box.children;
+    title.textContent = songs.title(row);
+    labels.replaceChildren(...card.labels(row), ...distanceLine(row));
     const place = room.beside(plot.positionOf(row), box.offsetWidth, box.offsetHeight);
     box.style.visibility = place ? "visible" : "hidden";
     if (place) box.style.transform = `translate(${place.left}px, ${place.top}px)`;
@@ -54,7 +46,9 @@
 
   function distanceLine(row) {
     const distances = soundEval.distance.fromSelected();
-    return distances && row !== state.selected ? [card.element("dt", "distance"), card.element("dd", distances[row].toFixed(3))] : [];
+    return distances && row !== state.selected
+      ? [card.element("dt", "distance"), card.element("dd", distances[row].toFixed(3))]
+      : [];
   }
 
   /** What a drag on the map does. */
@@ -71,11 +65,15 @@
     on("colour filter", showColours);
     on("filter", panel.showFilters);
     on("filter", panel.showCentral);
-    plot.onTap((x, y) => soundEval.select(plot.songAt(x, y, matchMedia("(pointer: coarse)").matches ? REACH.touch : REACH.mouse)));
+    plot.onTap((x, y) =>
+      soundEval.select(plot.songAt(x, y, matchMedia("(pointer: coarse)").matches ? REACH.touch : REACH.mouse)),
+    );
     plot.onMoved(names.place);
     plot.onDrawn((drawn) => filters.set("drawn", drawn));
     plot.element.addEventListener("pointermove", tip);
-    plot.element.addEventListener("pointerleave", () => { byId("tooltip").hidden = true; });
+    plot.element.addEventListener("pointerleave", () => {
+      byId("tooltip").hidden = true;
+    });
     byId("reset").addEventListener("click", plot.whole);
     byId("drag").addEventListener("click", chooseTool);
     byId("show-trust").addEventListener("change", plot.doubt);

@@ -1,8 +1,9 @@
+// @ts-check
 /* The player: one audio element and the controls around it. */
 "use strict";
 
 soundEval.player = (() => {
-  const { songs, state, emit, byId } = soundEval;
+  const { songs, state, emit, on, byId } = soundEval;
   const audio = byId("player");
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
@@ -41,17 +42,21 @@ soundEval.player = (() => {
 
   function showState() {
     byId("play").classList.toggle("playing", !audio.paused);
-    byId("seek").value = audio.duration ? audio.currentTime / audio.duration : 0;
-    byId("time").textContent = audio.duration ? `${clock(audio.currentTime)} / ${clock(audio.duration)}` : clock(audio.currentTime);
+    byId("seek").value = String(audio.duration ? audio.currentTime / audio.duration : 0);
+    byId("time").textContent = audio.duration
+      ? `${clock(audio.currentTime)} / ${clock(audio.duration)}`
+      : clock(audio.currentTime);
   }
 
-  for (const name of ["play", "pause", "timeupdate", "loadedmetadata", "emptied"]) audio.addEventListener(name, showState);
+  for (const name of ["play", "pause", "timeupdate", "loadedmetadata", "emptied"])
+    audio.addEventListener(name, showState);
+  on("selected", () => (state.selected >= 0 ? play(state.selected) : audio.pause()));
   audio.addEventListener("playing", () => note(""));
   audio.addEventListener("ended", () => emit("ended"));
   byId("play").addEventListener("click", toggle);
-  byId("seek").addEventListener("input", ({ target }) => {
-    if (audio.duration) audio.currentTime = target.value * audio.duration;
+  byId("seek").addEventListener("input", () => {
+    if (audio.duration) audio.currentTime = Number(byId("seek").value) * audio.duration;
   });
 
-  return { play, toggle, stop: () => audio.pause() };
+  return { play, toggle };
 })();

@@ -1,12 +1,14 @@
+// @ts-check
 /* The Bokeh figure: filled, coloured, moved, and asked which song lies under a pointer.
    The frame of the figure is the whole window, so a pixel of the window is a pixel of the frame. */
 "use strict";
 
 soundEval.plot = (() => {
-  const { data, songs, state, colours, byId } = soundEval;
+  const { data, songs, state, shapes, colours, byId } = soundEval;
   const MARGIN = 0.06; // of the free part of the window, around the whole map
   const STILL = 6; // pixels that a pointer may move between down and up for a click
-  const [WIDE, CARD] = [1000, 336]; // pixels: a window in which the card has a place of its own, and its width with margins
+  const WIDE = 1000; // pixels of a window in which the card has a place of its own
+  const CARD = 336; // pixels of its width with margins
   const MARK = { selected: 13, nearest: 5 }; // pixels that a mark is larger than a point
   const EDGE = 24; // pixels that a revealed point keeps from panel and card
   const SMALL = { window: 720, factor: 0.65 }; // pixels of a window in which points are smaller
@@ -21,9 +23,12 @@ soundEval.plot = (() => {
   let current = new Uint32Array(songs.n);
 
   const layer = (name) => figure.renderers.find((renderer) => renderer.name === name);
-  const fill = (name, columns) => { layer(name).data_source.data = columns; };
+  const fill = (name, columns) => {
+    layer(name).data_source.data = columns;
+  };
 
-  /** Whether WebGL here is drawn by the processor, which BokehJS's canvas does three to six times as quickly, or is not there at all. */
+  /** Whether WebGL here is drawn by the processor, which BokehJS's canvas does three to six times as quickly, or is not
+      there at all. */
   function isSoftware() {
     const gl = document.createElement("canvas").getContext("webgl");
     const info = gl?.getExtension("WEBGL_debug_renderer_info");
@@ -62,19 +67,24 @@ soundEval.plot = (() => {
     layer("trail").glyph.line_color = ink;
   }
 
-  /** Marks the selected song, the playing song and the true nearest, with lines to these, and the way of the songs played. */
+  /** Marks the selected song, the playing song and the true nearest, with lines to these, and the way of the songs
+      played. */
   function mark(nearest) {
     const rows = nearest.map(({ row }) => row);
     const others = rows.map((row) => [row, MARK.nearest]);
-    const main = [state.selected, state.playing].filter((row, i, both) => row >= 0 && both.indexOf(row) === i).map((row) => [row, MARK.selected]);
+    const main = [state.selected, state.playing]
+      .filter((row, i, both) => row >= 0 && both.indexOf(row) === i)
+      .map((row) => [row, MARK.selected]);
     const marks = [...main, ...others];
     fill("marks", { ...columnsOf(marks.map(([row]) => row)), size: marks.map(([, more]) => pointSize + more) });
-    const [from, to] = [columnsOf(rows.map(() => state.selected)), columnsOf(rows)];
+    const from = columnsOf(rows.map(() => state.selected));
+    const to = columnsOf(rows);
     fill("links", { x0: from.x, y0: from.y, x1: to.x, y1: to.y });
     fill("trail", columnsOf(state.trail.slice(-TRAIL)));
   }
 
-  /** Shows, if wanted, which songs' neighbours on the map are not to be trusted: by holes in their points, on a large map by their colours. */
+  /** Shows, if wanted, which songs' neighbours on the map are not to be trusted: by holes in their points, on a large
+      map by their colours. */
   function doubt() {
     if (colours.doubtsAreFaint) paint();
     else fill("doubts", columnsOf(colours.doubtsAreShown() ? [...songs.trust.keys()].filter(colours.isDoubtful) : []));
@@ -82,48 +92,40 @@ soundEval.plot = (() => {
 
   /** What a drag does: "pan", "lasso" or "box". */
   function drag(wanted) {
-    for (const tool of figure.toolbar.tools) if (["pan", "lasso", "box"].includes(tool.name)) tool.active = tool.name === wanted;
+    for (const tool of figure.toolbar.tools)
+      if (["pan", "lasso", "box"].includes(tool.name)) tool.active = tool.name === wanted;
   }
 
   /** Calls `listener` with the songs inside (Uint8Array) when a line has been drawn round some. */
   function onDrawn(listener) {
     figure.on_event("selectiongeometry", ({ geometry, final }) => {
-      if (final && (geometry.type === "poly" || geometry.type === "rect")) listener(inside(corners(geometry)));
+      if (final && (geometry.type === "poly" || geometry.type === "rect"))
+        listener(shapes.inside(shapes.corners(geometry), songs.x, songs.y));
     });
   }
 
-  function corners({ type, x, y, x0, x1, y0, y1 }) {
-    return type === "poly" ? Array.from(x, (one, i) => [one, y[i]]) : [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
-  }
-
-  /** Which songs lie inside a polygon: those from which a ray crosses its sides an odd number of times. */
-  function inside(polygon) {
-    const found = new Uint8Array(songs.n);
-    for (let row = 0; row < songs.n; row++) {
-      const [x, y] = [songs.x[row], songs.y[row]];
-      for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
-        const [[xi, yi], [xj, yj]] = [polygon[i], polygon[j]];
-        if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) found[row] ^= 1;
-      }
-    }
-    return found;
-  }
-
-  /** What panel and card cover at the edges of the window, in pixels; where there is room the card has its place even while hidden. */
+  /** What panel and card cover at the edges of the window, in pixels; where there is room the card has its place even
+      while hidden. */
   function covered() {
     const { width, height } = element.getBoundingClientRect();
     const [panel, card] = [byId("panel"), byId("card")].map((part) => part.getBoundingClientRect());
-    if (panel.width < width / 2) return { left: panel.right, right: card.width ? width - card.left : width >= WIDE ? CARD : 0, top: 0, bottom: 0, width, height };
-    const head = byId("panel").firstElementChild.getBoundingClientRect();
+    const placeOfCard = width >= WIDE ? CARD : 0;
+    if (panel.width < width / 2) {
+      const right = card.width ? width - card.left : placeOfCard;
+      return { left: panel.right, right, top: 0, bottom: 0, width, height };
+    }
+    const head = byId("panel").children[0].getBoundingClientRect();
     return { left: 0, right: 0, top: head.bottom, bottom: card.height ? height - card.top : 0, width, height };
   }
 
   /** Shows the whole map between panel and card, both axes in one scale. */
   function whole() {
     const { left, right, top, bottom, width, height } = covered();
-    const [{ low: x0, high: x1 }, { low: y0, high: y1 }] = [songs.range(songs.x), songs.range(songs.y)];
+    const { low: x0, high: x1 } = songs.range(songs.x);
+    const { low: y0, high: y1 } = songs.range(songs.y);
     const room = 1 + 2 * MARGIN;
-    const unit = Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top - bottom)) || 0.01;
+    const unit =
+      Math.max(((x1 - x0) * room) / (width - left - right), ((y1 - y0) * room) / (height - top - bottom)) || 0.01;
     show((x0 + x1) / 2 - ((left - right) / 2) * unit, (y0 + y1) / 2 + ((top - bottom) / 2) * unit, unit);
     fitted = figure.x_range.start;
   }
@@ -139,7 +141,8 @@ soundEval.plot = (() => {
   function reveal(row) {
     const { left, right, top, bottom, width, height } = covered();
     const { x: px, y: py } = positionOf(row);
-    const [dx, dy] = [px - clamp(px, left + EDGE, width - right - EDGE), py - clamp(py, top + EDGE, height - bottom - EDGE)];
+    const dx = px - clamp(px, left + EDGE, width - right - EDGE);
+    const dy = py - clamp(py, top + EDGE, height - bottom - EDGE);
     const { x, y, unit } = view();
     if (dx || dy) show(x + dx * unit, y - dy * unit, unit);
   }
@@ -197,10 +200,14 @@ soundEval.plot = (() => {
     const { unit } = view();
     const x = figure.x_range.start + px * unit;
     const y = figure.y_range.end - py * unit;
-    let [best, least] = [-1, (reach * unit) ** 2];
+    let best = -1;
+    let least = (reach * unit) ** 2;
     for (let row = 0; row < songs.n; row++) {
       const distance = (songs.x[row] - x) ** 2 + (songs.y[row] - y) ** 2;
-      if (distance <= least && soundEval.filters.shown[row]) [best, least] = [row, distance];
+      if (distance <= least && soundEval.filters.shown[row]) {
+        best = row;
+        least = distance;
+      }
     }
     return best;
   }
@@ -209,13 +216,43 @@ soundEval.plot = (() => {
       BokehJS's own tap waits to see whether a second one follows; a person who clicks through songs is quicker. */
   function onTap(listener) {
     let down = { x: 0, y: 0 };
-    element.addEventListener("pointerdown", (event) => { down = { x: event.clientX, y: event.clientY }; }, true);
-    element.addEventListener("click", (event) => {
-      if (Math.hypot(event.clientX - down.x, event.clientY - down.y) < STILL) listener(event.clientX, event.clientY);
-    }, true);
+    element.addEventListener(
+      "pointerdown",
+      (event) => {
+        down = { x: event.clientX, y: event.clientY };
+      },
+      true,
+    );
+    element.addEventListener(
+      "click",
+      (event) => {
+        if (Math.hypot(event.clientX - down.x, event.clientY - down.y) < STILL) listener(event.clientX, event.clientY);
+      },
+      true,
+    );
   }
 
-  return { start, paint, mark, doubt, drag, onDrawn, whole, zoom, refit, reveal, show, view, pixelOf, positionOf, songAt, onTap, onMoved, element, colourOf: (row) => current[row] };
+  return {
+    start,
+    paint,
+    mark,
+    doubt,
+    drag,
+    onDrawn,
+    whole,
+    zoom,
+    refit,
+    reveal,
+    show,
+    view,
+    pixelOf,
+    positionOf,
+    songAt,
+    onTap,
+    onMoved,
+    element,
+    colourOf: (row) => current[row],
+  };
 })();
 soundEval.positionOf = soundEval.plot.positionOf;
 soundEval.colourOf = soundEval.plot.colourOf;

@@ -1,59 +1,31 @@
+// @ts-check
 /* The search box: greys what does not match as one types, and offers values and songs that do. */
 "use strict";
 
 soundEval.search = (() => {
-  const { songs, filters, byId } = soundEval;
+  const { songs, filters, words, byId } = soundEval;
   const { element } = soundEval.card;
-  const MOST_OFFERS = 9;
   const box = byId("search");
   const list = byId("suggestions");
-  let lower = null; // name of a text column -> its values, folded
-  let fileNames = null;
   let offers = [];
   let active = -1;
 
-  /** Text as it is compared: without case and without accents. */
-  const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-
-  function prepare() {
-    if (lower) return;
-    const texts = [...songs.columns.values()].filter(({ kind }) => kind === "text");
-    lower = new Map(texts.map(({ name, values }) => [name, values.map(fold)]));
-    fileNames = songs.names.map(fold);
-  }
-
-  /** A function that tells whether a song holds every word in some text column or in its file name. */
-  function matcher(words) {
-    prepare();
-    const tests = fold(words).split(/\s+/).filter(Boolean).map((word) => {
-      const columns = [...lower].map(([name, values]) => [songs.columns.get(name).codes, values.map((value) => value.includes(word))]);
-      return (row) => fileNames[row].includes(word) || columns.some(([codes, found]) => found[codes[row]]);
-    });
-    return (row) => tests.every((test) => test(row));
-  }
-
-  /** Values that contain the words, those of few songs' columns first: [{name, code}]. */
-  function find(words) {
-    prepare();
-    const wanted = fold(words.trim());
-    const byRarity = [...lower].toSorted((a, b) => a[1].length - b[1].length);
-    return byRarity.flatMap(([name, values]) => {
-      const { order } = songs.columns.get(name);
-      return order.filter((code) => values[code].includes(wanted)).slice(0, MOST_OFFERS).map((code) => ({ name, code }));
-    }).slice(0, MOST_OFFERS);
-  }
-
   function offer() {
-    offers = box.value.trim() ? find(box.value) : [];
-    list.replaceChildren(...offers.map(({ name, code }, i) => {
-      const { values, counts } = songs.columns.get(name);
-      const line = element("li", "");
-      line.id = `suggestion-${i}`;
-      line.setAttribute("role", "option");
-      line.append(element("span", values[code], "value"), element("span", counts[code] > 1 ? `${name} · ${counts[code]}` : name, "number"));
-      line.addEventListener("click", () => take(i));
-      return line;
-    }));
+    offers = box.value.trim() ? words.find(box.value) : [];
+    list.replaceChildren(
+      ...offers.map(({ name, code }, i) => {
+        const { values, counts } = songs.textColumn(name);
+        const line = element("li", "");
+        line.id = `suggestion-${i}`;
+        line.setAttribute("role", "option");
+        line.append(
+          element("span", values[code], "value"),
+          element("span", counts[code] > 1 ? `${name} · ${counts[code]}` : name, "number"),
+        );
+        line.addEventListener("click", () => take(i));
+        return line;
+      }),
+    );
     open(offers.length > 0);
   }
 
@@ -75,7 +47,7 @@ soundEval.search = (() => {
   /** Takes an offer: one song is selected, several are filtered to. */
   function take(i) {
     const { name, code } = offers[i];
-    const { codes, counts } = songs.columns.get(name);
+    const { codes, counts } = songs.textColumn(name);
     clear();
     if (counts[code] === 1) soundEval.select(codes.indexOf(code));
     else filters.toggle(name, code);
@@ -122,7 +94,8 @@ soundEval.search = (() => {
   box.addEventListener("keydown", key);
   box.addEventListener("focus", offer);
   box.addEventListener("blur", () => open(false));
-  list.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus, so that a click comes before its blur closes the list
+  // The box keeps the focus, so that a click comes before its blur closes the list.
+  list.addEventListener("mousedown", (event) => event.preventDefault());
 
-  return { matcher, clear };
+  return { clear };
 })();

@@ -1,3 +1,4 @@
+// @ts-check
 /* Walking through the songs: keys, next and previous, what is played when a song ends or a pointer rests. */
 "use strict";
 
@@ -9,13 +10,18 @@ soundEval.walk = (() => {
 
   /** The shown song nearest on the map within 45 degrees of a direction, or -1. */
   function towards(from, [dx, dy]) {
-    let [best, least] = [-1, Infinity];
+    let best = -1;
+    let least = Infinity;
     for (let row = 0; row < songs.n; row++) {
-      const [x, y] = [songs.x[row] - songs.x[from], songs.y[row] - songs.y[from]];
+      const x = songs.x[row] - songs.x[from];
+      const y = songs.y[row] - songs.y[from];
       const along = x * dx + y * dy;
       const aside = Math.abs(x * dy - y * dx);
       const distance = x * x + y * y;
-      if (row !== from && along > aside && distance < least && filters.shown[row]) [best, least] = [row, distance];
+      if (row !== from && along > aside && distance < least && filters.shown[row]) {
+        best = row;
+        least = distance;
+      }
     }
     return best;
   }
@@ -24,15 +30,15 @@ soundEval.walk = (() => {
   function next() {
     if (state.selected < 0) return;
     const heard = new Set(state.trail);
-    const [found] = soundEval.distance.nearest(state.selected, 1, (row) => filters.shown[row] && !heard.has(row));
+    const [found] = soundEval.distance.nearest(state.selected, 1, (row) => filters.shown[row] === 1 && !heard.has(row));
     if (found) soundEval.select(found.row);
   }
 
   /** Back to the song before. */
   function previous() {
     if (state.trail.length < 2) return;
-    state.trail.pop();
-    soundEval.select(state.trail.pop());
+    const [before] = state.trail.splice(-2);
+    soundEval.select(before);
   }
 
   function escape() {
@@ -46,8 +52,15 @@ soundEval.walk = (() => {
   }
 
   const KEYS = {
-    " ": player.toggle, n: next, p: previous, Escape: escape, "/": find,
-    "+": () => plot.zoom(ZOOM), "=": () => plot.zoom(ZOOM), "-": () => plot.zoom(1 / ZOOM), 0: plot.whole, // = is + without Shift
+    " ": player.toggle,
+    n: next,
+    p: previous,
+    Escape: escape,
+    "/": find,
+    "+": () => plot.zoom(ZOOM),
+    "=": () => plot.zoom(ZOOM),
+    "-": () => plot.zoom(1 / ZOOM),
+    0: plot.whole, // = is + without Shift
   };
 
   function key(event) {
@@ -55,7 +68,7 @@ soundEval.walk = (() => {
     if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
     if (event.key === " " && event.target.closest?.("button, summary, input")) return;
     const direction = DIRECTIONS[event.key];
-    const action = direction ? () => step(direction) : KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
+    const action = direction ? () => step(direction) : (KEYS[event.key] ?? KEYS[event.key.toLowerCase()]);
     if (!action) return;
     event.preventDefault();
     action();

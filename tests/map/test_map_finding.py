@@ -107,9 +107,10 @@ def test_list_of_what_was_found_floats_over_the_panel(map_context, map_dir):
 
 def test_search_by_keys_tells_a_screen_reader_where_one_is(page):
     told = """() => {
-      const { ariaExpanded } = document.getElementById("search");
-      const active = document.getElementById("search").getAttribute("aria-activedescendant");
-      const chosen = [...document.querySelectorAll("#suggestions [aria-selected=true]")].map(({ id }) => id);
+      const search = document.getElementById("search"), { ariaExpanded } = search;
+      const active = search.getAttribute("aria-activedescendant");
+      const selected = document.querySelectorAll("#suggestions [aria-selected=true]");
+      const chosen = Array.from(selected, ({ id }) => id);
       return { open: ariaExpanded === "true", active, chosen };
     }"""
     nowhere, closed = (
@@ -217,7 +218,8 @@ def numbers_map(tmp_path_factory, map_run, map_songs, audio_folder):
     root = tmp_path_factory.mktemp("numbers")
     rows = ["filename,year,level,share,barcode,catalogue,tempo"]
     for row, name in enumerate(map_songs):
-        share, catalogue = f"{0.123456 + row / 1000:.6f}", f"1_{100 + row}"
+        share = f"{0.123456 + row / 1000:.6f}"
+        catalogue = f"1_{100 + row}"
         values = (
             2004 + row * 15 // 23,
             -60.25 + 2.375 * row,
@@ -371,7 +373,8 @@ def test_a_link_restores_the_view(page, map_context, map_dir):
     page.select_option("#color-by", "bpm")
     page.evaluate("soundEval.filters.toggle('genre', 1)")
     page.evaluate("soundEval.filters.between('bpm', 65, 110)")
-    address, shown = page.url, page.evaluate(SHOWN)
+    address = page.url
+    shown = page.evaluate(SHOWN)
     assert "#song=" in address and "color=bpm" in address
     with opened(map_context, address) as (other, watched):
         assert other.evaluate("soundEval.state.selected") == 9

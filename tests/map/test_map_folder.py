@@ -36,9 +36,9 @@ def make_run(root, names, audio=None):
 
 
 def place(audio_dir, names, out_dir, mode="link", clip=0.0):
-    """Bring songs beside a map in this process; returns (kinds, renamed)."""
-    from sound_eval.map.folder import MapFolder
-    from sound_eval.map.sounds import AudioPlan, place_audio
+    """Bring songs beside a map in this process; returns how the page finds them."""
+    from sound_eval.map.folder.map_folder import MapFolder
+    from sound_eval.map.folder.sounds import AudioPlan, place_audio
 
     folder = MapFolder(out_dir)
     folder.check()
@@ -56,8 +56,8 @@ def test_songs_that_begin_alike_are_neither_mixed_nor_written_to(tmp_path):
     sys.setswitchinterval(1e-6)
     try:
         for turn in range(40):
-            kinds, renamed = place(music, names, tmp_path / f"map {turn}")
-            assert (kinds == 1).all() and not renamed
+            sounds = place(music, names, tmp_path / f"map {turn}")
+            assert (sounds.found == 1).all() and not sounds.renamed
             assert contents(music) == before
             assert all(
                 (tmp_path / f"map {turn}" / "audio" / name).samefile(music / name) for name in names
@@ -185,7 +185,8 @@ def test_what_stands_at_a_songs_place_stays_and_the_song_lies_elsewhere(small, k
 
 
 def test_links_follow_a_change_of_the_song_and_copies_become_copies(small):
-    song, placed = small / "music" / "a.wav", small / "map" / "audio" / "a.wav"
+    song = small / "music" / "a.wav"
+    placed = small / "map" / "audio" / "a.wav"
     with open(song, "ab") as file:
         file.write(b"a tag, written into the file itself")
     rebuild(small)
@@ -216,7 +217,8 @@ def as_former(root):
     """Make a map what the version before wrote:
     no record, data without a folder of the build, encoded songs among the others.
     """
-    out, data = root / "map", data_of(root / "map")
+    out = root / "map"
+    data = data_of(out)
     page = (out / "index.html").read_text(encoding="utf-8")
     (out / "index.html").write_text(
         page.replace(str(data.relative_to(out)), "data"), encoding="utf-8"
@@ -279,7 +281,7 @@ def test_places_that_do_not_fit_are_said(small):
 
 
 def test_one_build_at_a_time(small):
-    from sound_eval.map.folder import MapFolder
+    from sound_eval.map.folder.map_folder import MapFolder
 
     with MapFolder(small / "map").building():
         done = rebuild(small, check=False)
@@ -323,7 +325,7 @@ from pathlib import Path
 root, script, before = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 sys.path[:0] = [os.path.dirname(script), os.path.dirname(os.path.dirname(script))]
 import pandas, scipy.spatial
-from sound_eval.map import data, figure, folder, page, projection, sounds, thumbnails
+from sound_eval.map import build
 CHANGES = ("replace", "link", "unlink", "rmdir", "write", "mkdir", "fsync")
 
 def die_at(turn):
@@ -344,7 +346,8 @@ def build(turn, labels):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         die_at(turn)
         where = [root / name for name in ("run", "music", labels, "map")]
-        sys.argv = list(map(str, (script, *where, "--projection", "pca", "--log-mel-dir", root / "vectors")))
+        options = ["--projection", "pca", "--log-mel-dir", root / "vectors"]
+        sys.argv = list(map(str, (script, *where, *options)))
         try:
             runpy.run_path(script, run_name="__main__")
         except SystemExit as end:

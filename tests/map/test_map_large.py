@@ -9,13 +9,13 @@ from map_browser import SCRIPT, colours, opened
 
 pytestmark = pytest.mark.browser
 
-GROUP, N_GROUPS, N_SCATTERED = (
-    20,
-    1001,
-    200,
-)  # songs that sound alike; such groups; those of them that the map tears apart
+GROUP = 20  # songs that sound alike
+N_GROUPS = 1001
+N_SCATTERED = 200  # groups that the map tears apart
 N_SONGS = GROUP * N_GROUPS
-FULL, FAINT = 0xFF, 0x59  # opacity
+# opacity
+FULL = 0xFF
+FAINT = 0x59
 BESIDE_PANEL = {"x": 400, "y": 0, "width": 800, "height": 800}
 
 
@@ -64,9 +64,8 @@ def opacity(page):
     return np.array(colours(page, N_SONGS)) & 0xFF
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_doubtful_points_of_a_large_map_are_faint(map_context, large_map, scattered, theme):
-    with opened(map_context, large_map, scheme=theme) as (page, watched):
+def test_doubtful_points_of_a_large_map_are_faint(map_context, large_map, scattered):
+    with opened(map_context, large_map) as (page, watched):
         np.testing.assert_array_equal(opacity(page), np.where(scattered, FAINT, FULL))
         page.click("#settings summary")
         assert "Points faint where" in page.inner_text("#settings")
@@ -80,4 +79,9 @@ def test_doubtful_points_of_a_large_map_are_faint(map_context, large_map, scatte
         drawn, even = np.array(colours(page, N_SONGS)), np.arange(N_SONGS) % 2 == 0
         assert len(set(drawn[even])) == 1  # all greyed alike, doubtful or not
         np.testing.assert_array_equal(drawn[~even] & 0xFF, np.where(scattered[~even], FAINT, FULL))
+        page.evaluate("soundEval.filters.clear()")
+        light = colours(page, N_SONGS)
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function("colour => soundEval.colourOf(0) !== colour", arg=light[0])
+        np.testing.assert_array_equal(opacity(page), np.where(scattered, FAINT, FULL))
         assert watched.errors == []

@@ -14,9 +14,23 @@ PUT_CLUSTER = """([i, left, top]) => {
 }"""
 
 PUT_SONG = """([row, left, top]) => {
-  const { unit } = soundEval.plot.view();
-  soundEval.plot.show(soundEval.songs.x[row] + (innerWidth / 2 - left) * unit, soundEval.songs.y[row] - (innerHeight / 2 - top) * unit, unit);
+  const { unit } = soundEval.plot.view(), { x, y } = soundEval.songs;
+  const [right, down] = [innerWidth / 2 - left, innerHeight / 2 - top];
+  soundEval.plot.show(x[row] + right * unit, y[row] - down * unit, unit);
 }"""
+
+TO_HIT = (
+    ":is(#panel, #card) :is(button, select, input:not([type=checkbox]), summary, "
+    "label:has(input)), #suggestions li"
+)
+# name, width and height of what is to be seen
+SHOWN_BOXES = """(selector) => Array.from(document.querySelectorAll(selector))
+  .filter((part) => part.checkVisibility({ visibilityProperty: true }))
+  .map((part) => [part, part.getBoundingClientRect()])
+  .filter(([, { width, height }]) => width && height)
+  .map(([part, box]) => [`${part.id} ${part.textContent.slice(0, 20)}`, box.width, box.height])
+"""
+POINTS = """Array.from({ length: soundEval.songs.n }, (_, row) => soundEval.positionOf(row))"""
 
 
 @pytest.fixture
@@ -135,9 +149,8 @@ def test_tooltip_keeps_inside_the_window_and_off_the_card(open_map, size):
 def test_what_a_finger_must_hit_is_large_enough(open_map, map_context, size):
     """40 pixels high, and as wide where it is a sign and no text."""
     with open_map(size) as (page, watched):
-        map_context.new_cdp_session(page).send(
-            "Emulation.setTouchEmulationEnabled", {"enabled": True}
-        )
+        touch = map_context.new_cdp_session(page)
+        touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
         assert page.evaluate("matchMedia('(pointer: coarse)').matches")
         page.evaluate("soundEval.filters.toggle('genre', 1)")
         page.evaluate("soundEval.select(4)")
@@ -148,20 +161,11 @@ def test_what_a_finger_must_hit_is_large_enough(open_map, map_context, size):
             == "list-item"
         )  # has a triangle
         page.fill("#search", "piece")
-        parts = page.locator(
-            ":is(#panel, #card) :is(button, select, input:not([type=checkbox]), summary, "
-            "label:has(input)), #suggestions li"
-        ).all()
-        boxes = {
-            f"{part.get_attribute('id')} {part.text_content()[:20]}": part.bounding_box()
-            for part in parts
-            if part.is_visible()
-        }
+        boxes = page.evaluate(SHOWN_BOXES, TO_HIT)
         assert len(boxes) > 25
-        assert [
-            name for name, box in boxes.items() if box["height"] < 40 or box["width"] < 40
-        ] == []
+        assert [name for name, width, height in boxes if min(width, height) < 40] == []
         assert watched.errors == []
+        touch.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
 def all_songs_are_clear(page, size):
@@ -172,10 +176,8 @@ def all_songs_are_clear(page, size):
     parts = [
         part.bounding_box() for part in page.locator("#panel, #card").all() if part.is_visible()
     ]
-    points = [
-        page.evaluate("row => soundEval.positionOf(row)", row) | {"width": 1, "height": 1}
-        for row in range(24)
-    ]
+    points = [point | {"width": 1, "height": 1} for point in page.evaluate(POINTS)]
+    assert len(points) == 24
     return all(
         is_inside(point, size) and not any(meet(point, part) for part in parts) for point in points
     )

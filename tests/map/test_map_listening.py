@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 from map_browser import click_song, data_of, opened, true_distances
 
-from sound_eval.map.projection import trust
+from sound_eval.map.truth import trust
 
 pytestmark = pytest.mark.browser
 
 PAUSED = "document.getElementById('player').paused"
 SELECTED = "soundEval.state.selected"
+SELECTED_AND_CARD = """(row) => {
+  soundEval.select(row);
+  const { x, y } = soundEval.positionOf(row);
+  return [x, y, document.getElementById("card").getBoundingClientRect().top];
+}"""
 
 
 def test_space_plays_and_pauses(page):
@@ -117,12 +122,8 @@ def test_going_on_when_a_song_ends(page):
 def test_selected_song_is_moved_out_from_under_the_card(map_context, map_dir):
     with opened(map_context, (map_dir / "index.html").as_uri(), size=(390, 844)) as (page, watched):
         for row in range(24):
-            page.evaluate("row => soundEval.select(row)", row)
-            place, card = (
-                page.evaluate("row => soundEval.positionOf(row)", row),
-                page.locator("#card").bounding_box(),
-            )
-            assert 0 < place["x"] < 390 and 50 < place["y"] < card["y"]
+            x, y, top = page.evaluate(SELECTED_AND_CARD, row)
+            assert 0 < x < 390 and 50 < y < top
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.click("#panel-toggle")
         assert page.is_visible("#search")

@@ -136,7 +136,8 @@ def test_a_list_of_songs_cannot_lead_out_of_the_folder(tmp_path):
 
 
 def test_what_poses_as_a_song_is_neither_waited_for_nor_published(tmp_path):
-    secret, music = tmp_path / "secret.wav", tmp_path / "music"
+    secret = tmp_path / "secret.wav"
+    music = tmp_path / "music"
     encode(planted_sound("chord", 0, 2), secret)
     encode(planted_sound("chord", 0, 1), music / "a.wav")
     os.mkfifo(tmp_path / "pipe")
@@ -219,22 +220,20 @@ def ffmpegs_of(folder):
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_no_ffmpeg_outlives_the_map(tmp_path, how):
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-f",
-        "lavfi",
-        "-i",
-        "anoisesrc=duration=3000:sample_rate=8000",
-        tmp_path / "long.wv",
-    ]
-    (tmp_path / "music").mkdir()
+@pytest.fixture(scope="module")
+def long_song(tmp_path_factory):
+    """A song that ffmpeg works on for long, quickly made."""
+    path = tmp_path_factory.mktemp("long") / "long.wv"
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi"]
+    command += ["-i", "anoisesrc=duration=3000:sample_rate=8000", path]
     subprocess.run(list(map(str, command)), check=True)
-    (tmp_path / "long.wv").rename(tmp_path / "music" / "long.wv")
+    return path
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_ffmpeg_outlives_the_map(tmp_path, long_song, how):
+    (tmp_path / "music").mkdir()
+    os.link(long_song, tmp_path / "music" / "long.wv")
     run = write_run_folder(
         tmp_path / "run",
         np.random.default_rng(0).standard_normal((3, 8)),
@@ -255,9 +254,9 @@ def test_no_ffmpeg_outlives_the_map(tmp_path, how):
 
 
 def test_a_preview_of_a_song_whose_length_is_a_lie_is_from_its_beginning(tmp_path, monkeypatch):
-    from sound_eval.map import sounds
+    from sound_eval.map.folder import encoding
 
     encode(planted_sound("chord", 0, 4), tmp_path / "a.wav")
-    monkeypatch.setattr(sounds, "seconds_of", lambda path: 1e9)
-    assert sounds.encode(tmp_path / "a.wav", tmp_path / "a.mp3", tmp_path / "a.mp3", 2)
+    monkeypatch.setattr(encoding, "seconds_of", lambda path: 1e9)
+    assert encoding.encode(tmp_path / "a.wav", tmp_path / "a.mp3", tmp_path / "a.mp3", 2)
     assert soundfile.info(tmp_path / "a.mp3").duration == pytest.approx(2, abs=0.2)

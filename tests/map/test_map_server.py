@@ -322,4 +322,6 @@ def test_a_taken_port_is_named_before_the_map_is_made(tmp_path, map_run, audio_f
         "70000",
         check=False,
     )
-    assert done.returncode == 2 and "'70000': expected a number from 0 to 65535" in done.stderr
+    assert (
+        done.returncode == 2 and "'70000': expected a whole number from 0 to 65535" in done.stderr
+    )

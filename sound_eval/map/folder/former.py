@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sound_eval.errors import InputError
 from sound_eval.files.trees import load_array, read_names
+from sound_eval.map.folder.record import PAGE
 from sound_eval.map.page import digest
 
-PAGE = "index.html"
 DATA_FILES = ("songs.js", "vectors.js", "positions.npy", "songs.txt")
 DATA_OF_PAGE = re.compile(r'<script src="(data(?:/[0-9a-f]{16})?)/songs\.js"></script>')
 FEWEST_SCRIPTS = 10  # in a page of the map
@@ -42,11 +42,9 @@ def read_places(path):
     shown = shown_data(path)
     if shown is None:
         raise InputError(f"{path}: no map to update; leave out --update to make one")
-    names_path, positions_path = (
-        Path(path) / shown / "songs.txt",
-        Path(path) / shown / "positions.npy",
-    )
-    names, positions = read_names(names_path), load_array(positions_path)
+    positions_path = Path(path) / shown / "positions.npy"
+    names = read_names(Path(path) / shown / "songs.txt")
+    positions = load_array(positions_path)
     if positions.shape != (len(names), 2):
         message = (
             f"shape {positions.shape} does not fit the {len(names)} songs of songs.txt beside it"
@@ -64,19 +62,14 @@ def is_own_page(path):
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
-    scripts, addresses = (
-        re.findall(r"<script>(.*?)</script>", text, re.S),
-        re.findall(r"<script [^>]*>", text),
-    )
-    if (
-        not policy
-        or not DATA_OF_PAGE.search(text)
-        or len(addresses) != 1
-        or len(scripts) < FEWEST_SCRIPTS
-    ):
+    if not policy or not DATA_OF_PAGE.search(text) or "globalThis.soundEval" not in text:
+        return False
+    loaded = re.findall(r"<script [^>]*>", text)
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
+    if len(loaded) != 1 or len(scripts) < FEWEST_SCRIPTS:
         return False
     allowed = unescape(policy[1])
-    return "globalThis.soundEval" in text and all(digest(script) in allowed for script in scripts)
+    return all(digest(script) in allowed for script in scripts)
 
 
 def is_data_file(path):
@@ -92,7 +85,7 @@ def is_data_file(path):
 
 
 def is_thumbnail(path, size):
-    """Whether a file is a PNG as map_thumbnails writes it, of this (width, height)."""
+    """Whether a file is a PNG as `thumbnails` writes it, of this (width, height)."""
     if not path.is_file() or path.is_symlink():
         return False
     with open(path, "rb") as file:

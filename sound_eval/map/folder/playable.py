@@ -54,54 +54,53 @@ def plays_in_browsers(path, name):
     with open(path, "rb") as file:
         if suffix not in SUFFIXES:
             return False
-        form = usual_form(file)
+        form = _usual_form(file)
     if form == ("wav", ""):
-        return suffix == ".wav" and is_played_wav(path)
-    return suffix in PLAYED.get(form or probed_form(path), ())
+        return suffix == ".wav" and _is_played_wav(path)
+    return suffix in PLAYED.get(form or _probed_form(path), ())
 
 
-def usual_form(file):
+def _usual_form(file):
     """The form of an open file whose beginning tells it, ("wav", "") for any wav;
     None where it does not.
     """
-    head = after_id3(file)
+    head = _after_id3(file)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return "wav", ""
     if head[:4] == b"fLaC":
         return "flac", "flac"
-    if head[:4] == b"OggS":  # a page with one segment, the head of the first stream
-        return next(
-            (("ogg", codec) for mark, codec in OGG_CODECS.items() if head[28:].startswith(mark)),
-            None,
-        )
-    return ("mp3", "mp3") if is_layer_3(head) else None
+    if head[:4] == b"OggS":
+        # a page with one segment, the head of the first stream
+        found = [codec for mark, codec in OGG_CODECS.items() if head[28:].startswith(mark)]
+        return ("ogg", found[0]) if found else None
+    return ("mp3", "mp3") if _is_layer_3(head) else None
 
 
-def after_id3(file):
+def _after_id3(file):
     """The first HEAD_BYTES of a file behind an ID3v2 tag, whose size is in four
     bytes of seven bits.
     """
     head = file.read(HEAD_BYTES)
     if head[:3] != b"ID3" or len(head) < ID3_HEAD:
         return head
-    file.seek(
-        ID3_HEAD
-        + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    )
+    size = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    file.seek(ID3_HEAD + size)
     return file.read(HEAD_BYTES)
 
 
-def is_layer_3(head):
+def _is_layer_3(head):
     """Whether bytes begin with the header of a frame of MPEG audio layer III (ISO
     11172-3, 2.4.1.3).
     """
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return False
-    version, bitrate, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
+    version = head[1] >> 3 & 3
+    bitrate = head[2] >> 4
+    rate = head[2] >> 2 & 3
     return version != 1 and bitrate != 15 and rate != 3
 
 
-def is_played_wav(path):
+def _is_played_wav(path):
     """Whether browsers play the samples of a wav."""
     try:
         about = soundfile.info(path)
@@ -111,36 +110,33 @@ def is_played_wav(path):
     return is_wav and about.subtype in PLAYED_WAV and about.samplerate >= LOWEST_WAV_RATE
 
 
-def probed_form(path):
+def _probed_form(path):
     """The form of a file as ffprobe sees it;
     None for a film, and for what ffprobe does not know.
     """
-    found = probe(path)
+    found = _probe(path)
     streams = found.get("streams", [])
     audio = [stream for stream in streams if stream.get("codec_type") == "audio"]
-    if not audio or any(is_film(stream) for stream in streams):
+    if not audio or any(_is_film(stream) for stream in streams):
         return None
-    return found.get("format", {}).get("format_name", "").split(",")[0], audio[0].get(
-        "codec_name", ""
-    )
+    container = found.get("format", {}).get("format_name", "").split(",")[0]
+    return container, audio[0].get("codec_name", "")
 
 
-def is_film(stream):
+def _is_film(stream):
     """Whether a stream holds moving pictures, and not a cover."""
-    return stream.get("codec_type") == "video" and not stream.get("disposition", {}).get(
-        "attached_pic"
-    )
+    is_cover = stream.get("disposition", {}).get("attached_pic")
+    return stream.get("codec_type") == "video" and not is_cover
 
 
-def probe(path):
+def _probe(path):
     """What ffprobe tells of a file, {} where it does not know it.
 
     Raises programs.MissingProgramError.
     """
     try:
-        status, output, _ = programs.run(
-            ["ffprobe", "-v", "error", *PROBE, *programs.input_of(path)]
-        )
+        command = ["ffprobe", "-v", "error", *PROBE, *programs.input_of(path)]
+        status, output, _ = programs.run(command)
     except programs.StalledError:
         return {}
     try:
