@@ -42,9 +42,10 @@ demo: .venv/installed
 	@.venv/bin/python tools/demo.py --max-minutes "$$MINUTES" --labels "$$LABELS" --label "$$LABEL" -- "$$MUSIC"
 
 # Without a Chromium the page's tests cannot run: an error under CI, said and skipped elsewhere.
+# Two processes share the files of tests; one where there is one core.
 test: .venv/installed-dev
 	@sh tools/install_programs.sh chromium || test -z "$(CI)"
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n logical --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check .

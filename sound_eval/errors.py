@@ -4,8 +4,9 @@ import os
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used;
-    the message names it, its value and the likely mistake.
+    """Something the user gave cannot be used.
+
+    The message names it, its value and the likely mistake.
     """
 
 

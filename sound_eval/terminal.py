@@ -1,10 +1,11 @@
-"""What is shown at the terminal while work goes on: warnings, progress, and how far a script is.
+"""What is shown at the terminal while work goes on: warnings, and how far a script is.
 
 Progress goes to stderr: a live bar on a terminal, a plain line every `PIPE_SECONDS` on
-a pipe. A program that runs a script and wants to show how far it is gives it the
-writing end of a pipe, whose number is in the environment variable `PROGRESS_FD`: there
-comes a line of JSON, `{"what": ..., "done": ..., "total": ..., "note": ...}`, now and
-then.
+a pipe.
+
+A program that runs a script and wants to show how far it is gives it the writing end of
+a pipe, and its number in the environment variable `PROGRESS_FD`. There comes now and
+then a line of JSON: `{"what": ..., "done": ..., "total": ..., "note": ...}`.
 """
 
 import json
@@ -27,8 +28,9 @@ def warn(message):
 
 
 def quiet_tensorflow():
-    """Keep TensorFlow's start-up notes off the terminal;
-    its warnings and errors still come. To be called before it is imported.
+    """Keep TensorFlow's notes of its start off the terminal; warnings and errors still come.
+
+    To be called before it is imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # all that counts is compiled by XLA, and without it there is no note about it
@@ -54,7 +56,7 @@ class Listener:
 
 
 class Progress:
-    """A progress display over `total` items on stderr: a bar on a terminal, plain lines on a pipe.
+    """How far work on `total` items is, on stderr: a bar on a terminal, lines on a pipe.
 
     With a `delay` in seconds nothing is shown of what takes no longer, and the bar is
     gone at the end: for work in between other lines.
@@ -64,19 +66,20 @@ class Progress:
     """
 
     def __init__(self, total, unit, what, stream=None, delay=0):
-        self.total, self.unit, self.what = total, unit, what
+        self.total = total
+        self.unit = unit
+        self.what = what
         self.stream = stream or sys.stderr
         self.done = 0
-        self.start = self.last_line = time.monotonic()
         self.note = ""
+        self.start = time.monotonic()
+        self.last_line = self.start
         self.listener = Listener()
         self.listener.tell(what, 0, total)
-        options = {"dynamic_ncols": True, "delay": delay, "leave": not delay}
-        self.bar = (
-            tqdm(total=total, unit=unit, desc=what, file=self.stream, **options)
-            if self.stream.isatty()
-            else None
-        )
+        self.bar = None
+        if self.stream.isatty():
+            shown = {"total": total, "unit": unit, "desc": what, "file": self.stream}
+            self.bar = tqdm(**shown, dynamic_ncols=True, delay=delay, leave=not delay)
 
     def update(self, count, note=""):
         """`count` more items are done, perhaps none; `note` is shown behind the figures."""
@@ -93,13 +96,12 @@ class Progress:
         """One plain line: how far, how fast, what is left."""
         self.last_line = time.monotonic()
         rate = self.done / max(self.last_line - self.start, 1e-9)
-        left = f", {(self.total - self.done) / rate:.0f} s left" if self.total and rate else ""
-        note = f", {self.note}" if self.note else ""
-        print(
-            f"{self.what}: {self.done}/{self.total} {self.unit}, {rate:.1f}/s{left}{note}",
-            file=self.stream,
-            flush=True,
-        )
+        line = f"{self.what}: {self.done}/{self.total} {self.unit}, {rate:.1f}/s"
+        if self.total and rate:
+            line += f", {(self.total - self.done) / rate:.0f} s left"
+        if self.note:
+            line += f", {self.note}"
+        print(line, file=self.stream, flush=True)
 
     def write(self, line):
         """Print a line of its own without breaking the bar."""

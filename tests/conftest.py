@@ -14,6 +14,11 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from functools import partial
 from pathlib import Path
 
+# Two workers of pytest-xdist share the cores, and so do the processes that they start. Read
+# when NumPy and TensorFlow are imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1")
+
 import numpy as np
 import pytest
 import soundfile
@@ -22,7 +27,15 @@ from sound_eval.cli import run_main
 
 REPO = Path(__file__).resolve().parent.parent
 SAMPLERATE = 16000
+# the files that take longest, so that none of them is begun last when two workers share them
+FIRST = ("test_examples.py", "test_demo.py", "test_trainer_script.py")
 pytest_plugins = ["map_browser"]  # fixtures of the map
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, all else in the order in which it was found."""
+    last = len(FIRST)
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else last)
 
 
 def run_process(name, *args, cwd="/", check=True, timeout=600, **kwargs):
@@ -55,7 +68,7 @@ def run_script(name, *args, cwd="/", check=True, env=None):
         streams = [
             stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(2)
         ]
-        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        with written_to(streams):
             status = status_of(script_module(name).main, argv)
         texts = [read_again(stream) for stream in streams]
     done = subprocess.CompletedProcess([name, *argv], status, *texts)
@@ -114,6 +127,21 @@ def put_back(name):
         os.environ.update(environment)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def written_to(streams):
+    """What this process and those that it starts write to stdout and stderr goes to two files."""
+    before = [os.dup(number) for number in (1, 2)]
+    try:
+        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+            for number, stream in enumerate(streams, 1):
+                os.dup2(stream.fileno(), number)
+            yield
+    finally:
+        for number, stream in enumerate(before, 1):
+            os.dup2(stream, number)
+            os.close(stream)
 
 
 def read_again(stream):

@@ -32,6 +32,13 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+def write_tiny_config(path):
+    """The preset of the walk with shorter epochs, as the file `path`; returns it."""
+    preset = (REPO / "configs" / "small_train.yaml").read_text(encoding="utf-8")
+    path.write_text(re.sub(r"TRAIN_STEPS_PER_SAVE.*\n", ONE_EPOCH, preset))
+    return path
+
+
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory, run_script):
     """Every stage once; gives the folder it happened in and what the stages printed, by script."""
@@ -39,13 +46,7 @@ def walk(tmp_path_factory, run_script):
     here.mkdir()
     music, vectors, outs = here / "music", here / "vectors", here / "outs"
     config = here / "tiny.yaml"
-    config.write_text(
-        re.sub(
-            r"TRAIN_STEPS_PER_SAVE.*\n",
-            ONE_EPOCH,
-            (REPO / "configs" / "small_train.yaml").read_text(encoding="utf-8"),
-        )
-    )
+    write_tiny_config(config)
     printed = {}
 
     def stage(script, *args):
@@ -185,32 +186,29 @@ def test_each_stage_says_what_comes_next(walk):
 # ---- the demo ----
 
 
-EVERY_LINE = (
-    "import demo_stages, runpy; demo_stages.PIPE_SECONDS = 0; "
-    "runpy.run_path(sys.argv[0], run_name='__main__')"
-)
-
-
 @pytest.fixture(scope="module")
 def demo(audio_folder, labels_csv, tmp_path_factory, run_script):
     """The demo on a person's own folder, first without and then with labels: both
     CompletedProcess, and where it wrote.
 
-    The first shows every progress, not only now and then.
+    The first shows every progress, not only now and then. Both train for one short epoch.
     """
     out = tmp_path_factory.mktemp("demos")
-    arguments = list(map(str, (f"{audio_folder}/", "--max-minutes", 0.4, "--out", out)))
-    script = str(REPO / "tools" / "demo.py")
-    code = (
-        f"import sys; sys.argv = {[script, *arguments]!r}; "
-        f"sys.path.insert(0, {str(REPO / 'tools')!r}); import _repo_root; {EVERY_LINE}"
-    )
-    first = subprocess.run(
-        [sys.executable, "-c", code], cwd="/", capture_output=True, text=True, timeout=600
-    )
-    assert first.returncode == 0, first.stderr
-    (out / folder_of_demo(out).name / ".sound-eval.jsonl").unlink()  # a former version wrote none
-    second = run_script("tools/demo.py", *arguments, "--labels", labels_csv)
+    config = write_tiny_config(tmp_path_factory.mktemp("config") / "tiny.yaml")
+    script_module("tools/demo.py")
+    import demo_stages
+    import demo_work
+
+    arguments = (f"{audio_folder}/", "--out", out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_work, "CONFIG", config)
+        patch.setattr(demo_work, "until", lambda minutes: ("--epochs", 1))
+        with patch.context() as every_line:
+            every_line.setattr(demo_stages, "PIPE_SECONDS", 0)
+            first = run_script("tools/demo.py", *arguments)
+        # a former version wrote none
+        (folder_of_demo(out) / ".sound-eval.jsonl").unlink()
+        second = run_script("tools/demo.py", *arguments, "--labels", labels_csv)
     return first, second, out
 
 
@@ -299,7 +297,7 @@ def test_the_bar_of_the_demo_moves_within_every_stage(demo):
     assert any("h of audio" in what for what in stages["log-mel"])
     assert stages["classifier"] >= {"reading log-mel", "vectors from random weights", "classifying"}
     assert stages["map"] >= {"t-SNE", "audio", "spectrograms", "true neighbours"}
-    assert any("of 0.4 minutes" in what for _, _, stage, what in lines if stage == "training")
+    assert any("of 1 epochs" in what for _, _, stage, what in lines if stage == "training")
 
 
 def test_the_demo_goes_on_in_a_folder_of_a_former_version_and_keeps_what_it_does_not_know(demo):
@@ -354,54 +352,56 @@ def test_files_that_failed_and_errors_are_shown(audio_folder, tmp_path, run_scri
     assert "holds one song only" in log.read_text()
 
 
+@pytest.fixture(scope="module")
+def six_songs(audio_folder, tmp_path_factory):
+    """A folder of six clips in three styles."""
+    folder = tmp_path_factory.mktemp("six") / "my six"
+    folder.mkdir()
+    for path in sorted(audio_folder.rglob("*.wav"))[:6]:
+        shutil.copy(path, folder)
+    return folder
+
+
+def wait_for(pattern, folder, process):
+    """Wait until the log of the only demo in a folder has a pattern."""
+    logs = list(folder.glob("*/log.txt"))
+    while not logs or not re.search(pattern, logs[0].read_text(encoding="utf-8")):
+        assert process.poll() is None
+        time.sleep(0.1)
+        logs = list(folder.glob("*/log.txt"))
+
+
 @pytest.mark.parametrize(
     ("number", "to_all"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False)]
 )
-def test_an_interrupted_demo_keeps_what_is_done(audio_folder, labels_csv, tmp_path, number, to_all):
-    command = [
-        sys.executable,
-        REPO / "tools" / "demo.py",
-        audio_folder,
-        "--labels",
-        labels_csv,
-        "--max-minutes",
-        5,
-        "--out",
-        tmp_path,
-    ]
-    options = {
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "text": True,
-        "start_new_session": True,
-    }
-    process = subprocess.Popen(list(map(str, command)), **options)
-    while (
-        not list(tmp_path.glob("*/log.txt"))
-        or "24 songs, " not in folder_of_demo(tmp_path).joinpath("log.txt").read_text()
-    ):
-        assert process.poll() is None
-        time.sleep(0.1)
-    while not re.search("rows/s", folder_of_demo(tmp_path).joinpath("log.txt").read_text()):
-        assert process.poll() is None
-        time.sleep(0.1)
+def test_an_interrupted_demo_keeps_what_is_done(six_songs, labels_csv, tmp_path, number, to_all):
+    script = REPO / "tools" / "demo.py"
+    options = ("--labels", labels_csv, "--max-minutes", 5, "--out", tmp_path)
+    command = [sys.executable, script, six_songs, *options]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+    wait_for("(?s)6 songs, .*rows/s", tmp_path, process)
     (os.killpg if to_all else os.kill)(process.pid, number)
     messages = process.communicate(timeout=120)[1]
     assert process.returncode == 130
+    (log,) = tmp_path.glob("*/log.txt")
+    assert "of 5 minutes" in log.read_text(encoding="utf-8")
     assert "stopping; once more to stop at once\n" in messages
     assert messages.endswith(
         "stopped at 2/5 training; what is done is kept, and the same command goes on from there\n"
         "interrupted\n"
     )
     outs = folder_of_demo(tmp_path) / "outs"
-    assert np.load(
-        outs / f"vector_at_{(outs / 'epoc_num.txt').read_text().strip()}.npy", allow_pickle=False
-    ).shape == (24, 80)
+    epoch = (outs / "epoc_num.txt").read_text().strip()
+    vectors = np.load(outs / f"vector_at_{epoch}.npy", allow_pickle=False)
+    assert vectors.shape == (6, 80)
 
 
 def test_demos_of_folders_with_one_name_do_not_meet(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(REPO / "tools")
-    folder_of = runpy.run_path(str(REPO / "tools" / "demo.py"))["folder_of"]
+    folder_of = runpy.run_path(str(REPO / "tools" / "demo_work.py"))["folder_of"]
     one, other = (folder_of(tmp_path / disc / "Music", tmp_path / "demo") for disc in ("a", "b"))
     assert one != other and one.name.startswith("Music-") and other.name.startswith("Music-")
 

@@ -47,10 +47,14 @@ class Display:
     """One bar over all stages on a terminal, plain lines on a pipe; a line each on stdout."""
 
     def __init__(self, stages, stream=None):
-        self.stages, self.stream = stages, stream or sys.stderr
-        self.number, self.share, self.what = 0, 0.0, ""
+        self.stages = stages
+        self.stream = stream or sys.stderr
+        self.number = 0
+        self.share = 0.0
+        self.what = ""
         self.total = sum(stage.seconds for stage in stages)
-        self.start = self.last_line = self.stage_start = time.monotonic()
+        self.last_line = time.monotonic()
+        self.stage_start = self.last_line
         form = "{percentage:3.0f}% |{bar:24}| {elapsed}  {desc}"
         options = {"total": self.total, "bar_format": form, "dynamic_ncols": True, "leave": False}
         self.bar = tqdm(file=self.stream, **options) if self.stream.isatty() else None
@@ -68,7 +72,8 @@ class Display:
 
     def move(self, share, what):
         """The stage is done by `share`, at `what`."""
-        self.share, self.what = share, what
+        self.share = share
+        self.what = what
         before = sum(stage.seconds for stage in self.stages[: self.number - 1])
         seconds = before + min(share, 1) * self.stage.seconds
         now = time.monotonic()
@@ -111,7 +116,8 @@ class Runner:
     """Runs scripts for the stages of a Display; what they print goes to the file `log`."""
 
     def __init__(self, display, log):
-        self.display, self.path = display, Path(log)
+        self.display = display
+        self.path = Path(log)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.log = open(self.path, "ab")  # noqa: SIM115  open as long as the demo
         self.child = None
@@ -175,7 +181,8 @@ class Runner:
         if self.signals:
             self.child.send_signal(signal.SIGINT)  # it came before there was a child to hand it to
         os.close(to_us)
-        output, messages = [], []
+        output = []
+        messages = []
         with open(progress, "rb", buffering=0) as told:
             printed = {self.child.stdout: output, self.child.stderr: messages}
             for stream, line in lines([*printed, told], printed, self.display.tick):
@@ -203,7 +210,8 @@ class Runner:
 
     def show_error(self, messages):
         """The error lines of a script, or where it has none the last that it said, on stderr."""
-        for line in [line for line in messages if ERROR.match(line)] or messages[-LAST_LINES:]:
+        errors = [line for line in messages if ERROR.match(line)]
+        for line in errors or messages[-LAST_LINES:]:
             self.display.write(line, sys.stderr)
 
 
@@ -221,7 +229,8 @@ def lines(streams, until, on_wait):
             if not events:
                 on_wait()
             for key, _ in events:
-                stream, block = key.fileobj, os.read(key.fd, 1 << 16)
+                stream = key.fileobj
+                block = os.read(key.fd, 1 << 16)
                 *whole, rest[stream] = (rest[stream] + block).split(b"\n")
                 if not block:
                     selector.unregister(stream)
