@@ -159,7 +159,7 @@ def test_a_frame_lasts_whole_samples():
     assert config.hop == 255 and 1 / config.seconds_per_frame == pytest.approx(86.47, abs=0.005)
     # the shortest there is is one sample
     assert read_config().replace(SAMPLERATE=1000, TIME_SEGMENT_SIZE=0.001).hop == 1
-    # a file's own number where it is one of whole samples: to the last bit, so that no input changes
+    # a file's own number where it is one of whole samples, to the last bit: no input changes
     for seconds in (0.025, 0.1, 0.2, 0.01):
         assert read_config().replace(TIME_SEGMENT_SIZE=seconds).seconds_per_frame == seconds
 

@@ -3,7 +3,7 @@ song vectors for its projector.
 
     events.out.tfevents.*       scalars `cost` and `rows per second`, one point a chunk of steps, by
                                 the number of steps done
-    vectors.tsv, songs.tsv      document vectors and names of the songs after the last save, at most
+    vectors.tsv, songs.tsv      vectors and names of the songs after the last save, at most
                                 PROJECTOR_SONGS of them
     projector_config.pbtxt      what tells the projector of the two
 
@@ -22,7 +22,9 @@ from sound_eval.errors import InputError
 from sound_eval.files.trees import read_text, save_text
 from sound_eval.model.song_vectors import evenly
 
-VECTORS_NAME, SONGS_NAME, CONFIGURATION_NAME = "vectors.tsv", "songs.tsv", "projector_config.pbtxt"
+VECTORS_NAME = "vectors.tsv"
+SONGS_NAME = "songs.tsv"
+CONFIGURATION_NAME = "projector_config.pbtxt"
 PROJECTOR_SONGS = 10_000  # a browser draws no more at ease
 # what makes a tensor a point of a curve; TensorFlow's own shorthand for it asks for the
 # tensorboard package

@@ -45,15 +45,18 @@ def choose_devices(use_gpu):
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         return [f"/GPU:{number}" for number in range(len(gpus))], None
-    return [
-        "/CPU:0"
-    ], "USE_GPU is true, but TensorFlow finds no GPU; training on the CPU" if use_gpu else None
+    warning = None
+    if use_gpu:
+        warning = "USE_GPU is true, but TensorFlow finds no GPU; training on the CPU"
+    return ["/CPU:0"], warning
 
 
 class Alone:
     """The one worker of a training in one process."""
 
-    rank, n_workers, chief = 0, 1, True
+    rank = 0
+    n_workers = 1
+    chief = True
 
     def open(self, config, n_songs):
         """Take the devices to train on; returns a warning or None.
@@ -64,14 +67,18 @@ class Alone:
 
         devices, warning = choose_devices(config.USE_GPU)
         devices = devices[: max(1, n_songs // config.songs_per_step)]
-        self.use(devices, tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else None)
+        strategy = None
+        if len(devices) > 1:
+            strategy = tf.distribute.MirroredStrategy(devices)
+        self.use(devices, strategy)
         return warning
 
     def use(self, devices, strategy):
         """Train on these devices of this worker, with `strategy` where they are not all
         there is of the training.
         """
-        self.devices, self.strategy = devices, strategy
+        self.devices = devices
+        self.strategy = strategy
         self.n_replicas = self.n_workers * len(devices)
         self.replicas = range(self.rank * len(devices), (self.rank + 1) * len(devices))
 
@@ -98,11 +105,8 @@ class Alone:
 
         def run(arguments):
             if self.strategy:
-                first, distribute = (
-                    self.replicas[0],
-                    self.strategy.experimental_distribute_values_from_function,
-                )
-                values = distribute(
+                first = self.replicas[0]
+                values = self.strategy.experimental_distribute_values_from_function(
                     lambda context: place(arguments, context.replica_id_in_sync_group - first)
                 )
                 results = self.strategy.experimental_local_results(at_all(values))
@@ -146,16 +150,14 @@ class Alone:
         """Replace the rows of a table (n_songs, ...) that other workers train by theirs."""
         for first in range(0, len(table), ROWS_AT_ONCE):
             block = table[first : first + ROWS_AT_ONCE]
-            block[
-                ~np.isin(np.arange(first, first + len(block)) % self.n_replicas, self.replicas)
-            ] = 0
+            replicas = np.arange(first, first + len(block)) % self.n_replicas
+            block[~np.isin(replicas, self.replicas)] = 0
             block[:] = self.total([block])[0]
 
     def check_same(self, text, what):
         """Raise InputError where `text` is not the same at every worker."""
-        digest = np.frombuffer(
-            hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest(), np.uint8
-        ).astype(np.float32)
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+        digest = np.frombuffer(digest, np.uint8).astype(np.float32)
         if not np.array_equal(self.total([digest])[0], self.n_workers * digest):
             raise InputError(
                 f"worker {self.rank}: {what} is not the same for all workers; "
@@ -169,7 +171,9 @@ class Workers(Alone):
     def __init__(self, rank, n_workers, use_gpu):
         import tensorflow as tf
 
-        self.rank, self.n_workers, self.chief = rank, n_workers, rank == 0
+        self.rank = rank
+        self.n_workers = n_workers
+        self.chief = rank == 0
         _, self.warning = choose_devices(use_gpu)
         ring = tf.distribute.experimental.CommunicationImplementation.RING
         options = tf.distribute.experimental.CommunicationOptions(implementation=ring)

@@ -1,7 +1,7 @@
-"""The model: net_1, net_2, song vectors, and the cost. Functions of tensors, without
+"""The model: net_1, net_2, song terms, and the cost. Functions of tensors, without
 state and without I/O.
 
-    P((A, B) is global) = sigmoid((net_1(A) + song_vector(A)) . net_2(B))
+    P((A, B) is global) = sigmoid((net_1(A) + song_term(A)) . net_2(B))
 
 The networks never see a pair together, so the dot product at the optimum is, up to its
 sign, the pointwise mutual information of the pair (Levy & Goldberg 2014; Isola et al.
@@ -9,8 +9,8 @@ sign, the pointwise mutual information of the pair (Levy & Goldberg 2014; Isola 
 mean something.
 
 In training one of the two terms of the left factor is hidden at a time, so that the
-word vectors and the song vectors each learn to tell the pairs apart alone. Shown
-together, the song vector takes over what the words of its song have in common, and
+word vectors and the song terms each learn to tell the pairs apart alone. Shown
+together, the song term takes over what the words of its song have in common, and
 nothing but what tells neighbouring seconds apart is left to the words. And every input
 comes with another, of any song, mixed in, another one as A than as B: what survives
 that is coarser than what would tell each song from its kin.
@@ -27,9 +27,10 @@ most local ones, which nothing holds back now, go further.
 
 Conventions
 -----------
-`inputs` are normalised, (n_songs, run_length, dim), one run of inputs for each song of
-the step (`sampling`). Networks are dicts of float32 tensors, see `init_network`. A
-*word vector* is net_1 of an input, (dim_out,).
+`inputs` are normalised, (songs_per_step, run_length, dim), one run of inputs for each song of
+the step (`pairs`). Networks are dicts of float32 tensors, see `init_network`. A
+*word vector* is net_1 of an input, (dim_out,); a *song term* is what is trained of a song's
+vector, which a save publishes with the mean of the song's word vectors added.
 """
 
 import numpy as np
@@ -49,14 +50,12 @@ def init_network(random, dim, hidden, dim_out):
     The output is scaled so that the dot product of two vectors starts with variance 1:
     larger ones would have to be unlearned first.
     """
+    hidden_kernel = random.standard_normal((dim, hidden)) * np.sqrt(2 / dim)
+    output_kernel = random.standard_normal((hidden, dim_out)) * np.sqrt(1 / hidden)
     return {
-        "hidden_kernel": (random.standard_normal((dim, hidden)) * np.sqrt(2 / dim)).astype(
-            np.float32
-        ),
+        "hidden_kernel": hidden_kernel.astype(np.float32),
         "hidden_bias": np.zeros(hidden, np.float32),
-        "output_kernel": (
-            random.standard_normal((hidden, dim_out)) * np.sqrt(1 / hidden) * dim_out**-0.25
-        ).astype(np.float32),
+        "output_kernel": (output_kernel * dim_out**-0.25).astype(np.float32),
         "output_bias": np.zeros(dim_out, np.float32),
     }
 
@@ -68,11 +67,11 @@ def encode(network, inputs):
 
 
 def local_pairs(positions, least):
-    """Mask (n_songs, run_length, run_length) float32 of the local pairs of each run:
+    """Mask (songs_per_step, run_length, run_length) float32 of the local pairs of each run:
     real inputs at least `least` apart.
 
-    positions (n_songs, run_length): where in its song each input is, -1 for void ones;
-    least (n_songs,).
+    positions (songs_per_step, run_length): where in its song each input is, -1 for void ones;
+    least (songs_per_step,).
     """
     real = positions >= 0
     distance = tf.abs(positions[:, :, None] - positions[:, None, :])
@@ -91,17 +90,17 @@ def cost(nets, song_terms, inputs, batch, mix, kin_share):
     """Mean cross-entropy of telling global from local pairs, each kind weighing one half; a scalar.
 
     It is ln 2 where all dot products are 0 and no kin are reckoned with. nets:
-    (net_1, net_2); song_terms (n_songs, dim_out), one per run; batch: one step of
-    `sampling.Batches`; mix: share of other inputs; kin_share: share of the global pairs
+    (net_1, net_2); song_terms (songs_per_step, dim_out), one per run; batch: one step of
+    `pairs.Batches`; mix: share of other inputs; kin_share: share of the global pairs
     that may be taken for kin.
     """
-    n_songs, run_length, dim = inputs.shape
-    flat = tf.reshape(inputs, [n_songs * run_length, dim])
+    songs_per_step, run_length, dim = inputs.shape
+    flat = tf.reshape(inputs, [songs_per_step * run_length, dim])
     vectors = [
         encode(net, mixed(flat, others, mix) if mix else flat)
         for net, others in zip(nets, tf.unstack(batch.others), strict=True)
     ]
-    words, contexts = (tf.reshape(vector, [n_songs, run_length, -1]) for vector in vectors)
+    words, contexts = (tf.reshape(vector, [songs_per_step, run_length, -1]) for vector in vectors)
     shown = batch.shown[:, :, None]
     left = words * shown + song_terms[:, None, :] * (1 - shown)
     real = tf.cast(batch.positions >= 0, tf.float32)
@@ -111,9 +110,9 @@ def cost(nets, song_terms, inputs, batch, mix, kin_share):
 
 def local_cost(left, contexts, local):
     """Mean of -log P(local) over the pairs within runs that `local` marks;
-    left and contexts (n_songs, run_length, dim_out).
+    left and contexts (songs_per_step, run_length, dim_out).
     """
-    logits = tf.matmul(left, contexts, transpose_b=True)  # (n_songs, run_length, run_length)
+    logits = tf.matmul(left, contexts, transpose_b=True)  # (songs_per_step, run_length, run_length)
     return tf.reduce_sum(tf.nn.softplus(logits) * local) / tf.maximum(tf.reduce_sum(local), 1)
 
 
@@ -126,11 +125,11 @@ def global_cost(left, contexts, real, kin_share):
     / (1 + o): its gradient is that of a pair which is local with probability q. What
     the noise excuses is scaled down where the mean of q is above `kin_share`.
     """
-    n_songs, run_length, dim_out = left.shape
+    songs_per_step, run_length, dim_out = left.shape
     logits = tf.matmul(
         tf.reshape(left, [-1, dim_out]), tf.reshape(contexts, [-1, dim_out]), transpose_b=True
     )
-    other = 1 - tf.repeat(tf.repeat(tf.eye(n_songs), run_length, 0), run_length, 1)
+    other = 1 - tf.repeat(tf.repeat(tf.eye(songs_per_step), run_length, 0), run_length, 1)
     weight = tf.reshape(real, [-1, 1]) * tf.reshape(real, [1, -1]) * other
     weight /= tf.maximum(tf.reduce_sum(weight), 1)
     log_odds = tf.minimum(-logits, LARGEST_LOG_ODDS)

@@ -15,7 +15,7 @@ Songs are dealt from shuffled decks, so all are trained equally often, and a str
 lies anywhere in its song with equal chance.
 Random numbers come from a NumPy generator made of (seed, epoch): an epoch is the same
 whether the training was interrupted before it or not. What is drawn here is rows and
-positions; the pairs are formed in the training graph (`model.local_pairs`).
+positions; the pairs are formed in the training graph (`network.local_pairs`).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +35,7 @@ class Batches(NamedTuple):
     positions: np.ndarray
     least: np.ndarray  # int32, inputs that the two of a local pair are at least apart
     # (.., run_length) float32, 1 where the word vector stands alone, 0 where the
-    # song vector does
+    # song term does
     shown: np.ndarray
     # (n_steps, 2, songs_per_step * run_length) int64, which input of the step is mixed
     # into each, as A and as B
@@ -75,9 +75,9 @@ def deal_songs(seed, n_songs, first, n_steps, songs_per_step, rank=0):
     last = first + n_steps * songs_per_step
     decks = range(first // n_songs, -(-last // n_songs))
     cards = np.concatenate([deck(seed, number, rank, n_songs) for number in decks])
-    return cards[first - decks[0] * n_songs :][: n_steps * songs_per_step].reshape(
-        n_steps, songs_per_step
-    )
+    begin = first - decks[0] * n_songs
+    dealt = cards[begin : begin + n_steps * songs_per_step]
+    return dealt.reshape(n_steps, songs_per_step)
 
 
 def least_distance(lengths, overlap, window):
@@ -91,16 +91,18 @@ def draw_spread(random, stretch, run_length):
     """Offsets (.., run_length) into stretches of the given lengths, one from each of as
     many parts, and a mask of the void ones.
     """
-    length, order = stretch[..., None], np.arange(run_length)
+    length = stretch[..., None]
+    order = np.arange(run_length)
     parts = np.minimum(length, run_length)
-    low, high = order * length // parts, (order + 1) * length // parts
+    low = order * length // parts
+    high = (order + 1) * length // parts
     offsets = low + (random.random(low.shape, np.float32) * (high - low)).astype(np.int64)
     return np.minimum(offsets, length - 1), np.broadcast_to(order >= parts, offsets.shape)
 
 
 def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
     """Batches for the `songs` (n_steps, songs_per_step);
-    with probability `hide` a song vector stands alone, else a word vector.
+    with probability `hide` a song term stands alone, else a word vector.
     """
     lengths = corpus.lengths[songs]
     stretch = np.minimum(lengths, window + 1)
@@ -110,12 +112,10 @@ def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
     shown = (random.random((*songs.shape, run_length), np.float32) >= hide).astype(np.float32)
     rows = corpus.starts[songs][..., None] + positions
     least = least_distance(lengths, overlap, window).astype(np.int32)
-    others = random.random((len(songs), 2, songs.shape[1] * run_length), np.float32).argsort(
-        axis=-1
-    )
-    return Batches(
-        songs, rows, np.where(void, -1, positions).astype(np.int32), least, shown, others
-    )
+    shape = (len(songs), 2, songs.shape[1] * run_length)
+    others = random.random(shape, np.float32).argsort(axis=-1)
+    positions = np.where(void, -1, positions).astype(np.int32)
+    return Batches(songs, rows, positions, least, shown, others)
 
 
 def read_inputs(corpus, batches):

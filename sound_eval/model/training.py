@@ -94,7 +94,7 @@ def averaged(average, value, step):
 
 
 def read_runs(pool, rows, normal):
-    """Normalised inputs (n_songs, run_length, dim) at the rows (n_songs, run_length) of `pool`."""
+    """Normalised inputs (songs_per_step, run_length, dim) at the rows of `pool` of that shape."""
     mean, deviation = normal
     return (tf.cast(tf.gather(pool, rows), tf.float32) - mean) / deviation
 

@@ -3,7 +3,6 @@ stop, resume, kill, add songs, and everything that can be wrong with the input.
 """
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -112,8 +111,9 @@ def test_a_signal_while_songs_are_read_ends_at_once(tree, tmp_path, number):
 def start_reading(tree, tmp_path):
     """The script while it reads songs, for a minute or so, and its run folder."""
     frames, run = planted_song(0, 0, 1_000_000), tmp_path / "run"
-    for number in range(4):
-        np.save(tree / f"long {number}.npy", frames)
+    np.save(tree / "long 0.npy", frames)
+    for number in (1, 2, 3):
+        os.link(tree / "long 0.npy", tree / f"long {number}.npy")
     process = start(
         tree,
         run,
@@ -207,7 +207,7 @@ def a_shape_that_is_none(tree):
 def test_max_minutes_and_keep_and_seed(tree, config, tmp_path):
     began = time.monotonic()
     run_script(
-        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--max-minutes=0.25", "--keep=2"
+        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--max-minutes=0.15", "--keep=2"
     )
     assert time.monotonic() - began < 40
     run = assert_complete(tmp_path / "run")
@@ -224,26 +224,42 @@ def test_patience(tree, tmp_path):
     assert_complete(tmp_path / "run")
 
 
-def test_kills_at_random_lose_no_complete_save(tree, config, tmp_path):
-    run, chance, epoch = tmp_path / "run", random.Random(0), 0
-    for kill in range(20):
-        process = start(tree, run, config)
-        if kill % 4 == 0:
-            time.sleep(chance.uniform(0, 4))  # anywhere in the start
-        else:
-            wait_for_epoch(run, epoch + 1)
-            time.sleep(chance.uniform(0, 0.4))  # anywhere in training and saving
-        process.kill()
-        process.wait()
-        if RunFolder(run).exists():
-            complete = assert_complete(run)
-            assert complete.epoch() >= epoch
-            epoch = complete.epoch()
-    assert epoch >= 15
-    whole = tmp_path / "whole"
-    run_script(SCRIPT, tree, whole, f"--config={config}", f"--epochs={epoch}")
+# The script that dies in the save of an epoch, just before it does something with a file.
+DYING = """import os, pathlib, runpy, signal, sys
+name, epoch, *sys.argv = sys.argv[1:]
+weights = pathlib.Path(sys.argv[2], "weights", f"weights_at_{epoch}.npz")
+def dying(function):
+    def call(*paths, **kwargs):
+        path = pathlib.Path(paths[-1])
+        if path.name == name and (path == weights or weights.exists()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*paths, **kwargs)
+    return call
+os.replace, os.unlink = dying(os.replace), dying(os.unlink)
+runpy.run_path(sys.argv[0], run_name="__main__")"""
+
+
+def test_a_kill_in_any_phase_of_a_save_loses_no_complete_one(tree, config, tmp_path):
+    run = tmp_path / "run"
+    phases = [
+        # what it dies at, in the save of which epoch, and the last whole one then
+        ("weights_at_2.npz", 2, 1),
+        ("vector_at_3.npy", 3, 2),
+        ("epoc_num.txt", 4, 3),
+        ("weights_at_4.npz", 5, 5),  # which the fifth save removes
+    ]
+    for name, dies_in, whole in phases:
+        command = [sys.executable, "-c", DYING, name, str(dies_in), str(REPO / SCRIPT)]
+        command += [str(tree), str(run), f"--config={config}", "--epochs=9"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPO)}
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert assert_complete(run).epoch() == whole
+    run_script(SCRIPT, tree, tmp_path / "whole", f"--config={config}", "--epochs=5")
     # the kills left no trace
-    np.testing.assert_array_equal(RunFolder(run).vectors(), RunFolder(whole).vectors())
+    vectors = RunFolder(tmp_path / "whole").vectors()
+    np.testing.assert_array_equal(RunFolder(run).vectors(), vectors)
 
 
 def test_second_trainer_on_one_folder_stops(tree, config, tmp_path):
