@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import rivals
+from clip_scores import five_scores
 
 from sound_eval.cli import run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
 from sound_eval.evaluation import figures
 from sound_eval.evaluation.pooling import pool_tree
-from sound_eval.evaluation.scores import five_scores
 from sound_eval.files.outputs import check_outputs, write_outputs
 from sound_eval.files.trees import load_array, save_array
 from sound_eval.inputs.corpus import open_corpus
