@@ -17,7 +17,7 @@ similarity. Higher is better everywhere.
 
 import numpy as np
 
-from sound_eval.evaluation.classification import scores_of_labels, stratified_folds
+from sound_eval.evaluation.classification import scores, stratified_folds
 from sound_eval.evaluation.clustering import agreement, spherical_kmeans
 from sound_eval.search.vectors import unit_vectors
 
@@ -81,7 +81,7 @@ def neighbour_vote(unit, songs, labels):
         # (n_rows, n_labels)
         votes = (codes[order[:, :N_NEIGHBOURS, None]] == np.arange(len(distinct))).sum(axis=1)
         voted[rows] = votes.argmax(axis=1)
-    return scores_of_labels(labels, distinct[voted])["balanced accuracy"]
+    return scores(labels, distinct[voted])["balanced accuracy"]
 
 
 def svm_score(vectors, songs, labels, seed=0):
@@ -96,7 +96,7 @@ def svm_score(vectors, songs, labels, seed=0):
             StandardScaler(), LinearSVC(C=SVM_C, class_weight="balanced", max_iter=5000)
         )
         predicted = svm.fit(vectors[train], labels[train]).predict(vectors[test])
-        values.append(scores_of_labels(labels[test], predicted)["balanced accuracy"])
+        values.append(scores(labels[test], predicted)["balanced accuracy"])
     return float(np.mean(values))
 
 

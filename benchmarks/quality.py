@@ -32,8 +32,7 @@ from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.song_vectors import untrained_vectors
-from sound_eval.songs.labelled import LabelledSongs
-from sound_eval.songs.labels import read_joined
+from sound_eval.songs.labels import LabelledSongs, labelled
 
 EXAMPLE = """\
 example, on your own files:
@@ -268,9 +267,7 @@ def main(argv=None):
     outputs = [args.out / f"quality.{suffix}" for suffix in ("md", "json", "png")]
     check_outputs(dict.fromkeys(outputs, KIND), [args.metadata])
     names = list_songs(args.vectors_dir)
-    results = evaluate(
-        Setup(args, LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata)))
-    )
+    results = evaluate(Setup(args, labelled(names, args.metadata)))
     contents = [table(results).encode(), (json.dumps(results, indent=1) + "\n").encode()]
     ours = [name for name in results if name.startswith("sound-eval")]
     contents.append(

@@ -244,7 +244,7 @@ def first_colour(table):
     None without any.
     """
     from sound_eval.map import data
-    from sound_eval.songs.labelled import choose_label_column
+    from sound_eval.songs.labels import choose_label_column
 
     try:
         return choose_label_column(table, "labels")

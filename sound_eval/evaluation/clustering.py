@@ -19,6 +19,7 @@ import numpy as np
 
 from sound_eval.errors import InputError
 from sound_eval.search.vectors import unit_vectors
+from sound_eval.terminal import Progress
 
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-5  # stop where the mean similarity grew by less than this
@@ -147,6 +148,25 @@ def silhouette(vectors, assignments):
             (others > 0) & (larger > 0), (outside - inside) / np.where(larger > 0, larger, 1), 0
         ).mean()
     )
+
+
+def silhouettes(vectors, ks, restarts=10, seed=0):
+    """The silhouette of the clusters for each number of clusters in `ks`, a dict.
+
+    Raises InputError where a number is not below that of the songs: what is alone in
+    its cluster has no silhouette.
+    """
+    if max(ks) >= len(vectors):
+        raise InputError(
+            f"up to {max(ks)} clusters: expected fewer clusters than the {len(vectors)} songs"
+        )
+    values = {}
+    with Progress(len(ks), "k", "clustering") as progress:
+        for k in ks:
+            assignments = spherical_kmeans(vectors, k, restarts, seed).assignments
+            values[k] = silhouette(vectors, assignments)
+            progress.update(1)
+    return values
 
 
 def purity(labels, assignments):

@@ -1,5 +1,5 @@
-"""CSV, written and read in one way: what a spreadsheet would run as a formula is text
-in it, and comes back as it was.
+"""Tables: CSV, written and read in one way, so that what a spreadsheet would run as a
+formula is text in it and comes back as it was; and Markdown.
 
 Conventions
 -----------
@@ -72,6 +72,20 @@ def write_csv(path, kind, columns, rows):
     """Write a CSV file as an output of a kind; raises InputError as `outputs.write_output`."""
     with write_output(path, kind, "w", encoding="utf-8", newline="") as file:
         file.writelines(csv_lines(columns, rows))
+
+
+def markdown_lines(columns, rows):
+    """The lines of a table in Markdown, one after the other, so that rows can be shown
+    as they come.
+    """
+    for row in itertools.chain([columns, ["---"] * len(columns)], rows):
+        cells = [str(cell).replace("|", "\\|") for cell in row]
+        yield "| " + " | ".join(cells) + " |\n"
+
+
+def markdown_table(columns, rows):
+    """A table in Markdown as text."""
+    return "".join(markdown_lines(columns, rows))
 
 
 def read_csv(path, expected=""):

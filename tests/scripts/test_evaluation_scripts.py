@@ -136,21 +136,18 @@ def test_a_report_replaces_nothing_and_that_is_said_before_the_work(
 
 def test_a_report_is_made_again_but_not_over_what_it_is_made_of(run, run_script, tmp_path):
     for model in ("knn", "logistic"):
-        run_script(SVM, *files(run), "--model", model, "--label", "genre", "--report", tmp_path)
+        options = ("--model", model, "--split", "set", "--label", "genre", "--report", tmp_path)
+        run_script(SVM, *files(run), *options)
     assert "classifier: logistic" in (tmp_path / "report.md").read_text(encoding="utf-8")
-    before = (tmp_path / "predictions.csv").read_bytes()
-    done = run_script(
-        SVM,
-        tmp_path / "predictions.csv",
-        *files(run)[1:],
-        "--label",
-        "genre",
-        "--report",
-        tmp_path,
-        check=False,
-    )
-    assert done.returncode == 1 and "predictions.csv: is read here" in done.stderr
-    assert (tmp_path / "predictions.csv").read_bytes() == before
+    predictions = tmp_path / "predictions.csv"
+    (run / "a link.csv").symlink_to(predictions)
+    before = predictions.read_bytes()
+    for labels in (predictions, run / "a link.csv"):
+        for script, *inputs in ((SVM, *files(run)[1:]), (FRAMES, run / "log mel")):
+            options = ("--label", "genre", "--report", tmp_path)
+            done = run_script(script, labels, *inputs, *options, check=False)
+            assert done.returncode == 1 and "predictions.csv: is read here" in done.stderr
+    assert predictions.read_bytes() == before
 
 
 def test_official_split_tests_the_test_rows_alone(run, run_script, tmp_path):
@@ -305,17 +302,37 @@ def test_a_csv_with_every_misfit_is_counted_and_used(run, run_script, tmp_path):
         (SVM, ["--label", "mood"], "no column 'mood'; it has genre, artist, title, set"),
         (SVM, ["--label", "title"], "fewer than 5 songs"),
         (SVM, ["--label", "artist", "--group", "artist"], "0 label to tell apart"),
-        (SVM, ["--folds", "2"], "--folds 2"),
         (SVM, ["--split", "genre"], "is unknown; known are"),
         (KMEANS, ["--centers", "81"], "81 clusters of 80 songs"),
         (KMEANS, ["--choose-k", "2:90"], "fewer clusters than the 80 songs"),
-        (KMEANS, ["--output", "plot.jpeg2"], "plot.jpeg2: expected the name of a picture"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line(run, run_script, script, options, message):
     done = run_script(script, *files(run), *options, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert message in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "message"),
+    [
+        (SVM, ["--folds", "2"], "argument --folds: '2': expected a whole number of at least 3"),
+        (SVM, ["--seed", "-1"], "argument --seed: '-1': expected a whole number from 0 to"),
+        (SVM, ["--model", "forest"], "argument --model: invalid choice: 'forest'"),
+        (SVM, ["--group", "artist", "--split", "set"], "not allowed with argument"),
+        (FRAMES, ["--folds", "x"], "argument --folds: 'x': expected a whole number of at least 3"),
+        (KMEANS, ["--centers", "0"], "argument --centers: '0'"),
+        (KMEANS, ["--restarts", "0"], "argument --restarts: '0'"),
+        (KMEANS, ["--seed", "1.5"], "argument --seed: '1.5'"),
+        (KMEANS, ["--choose-k", "5:2"], "argument --choose-k: '5:2'"),
+        (KMEANS, ["--output", "plot.jpeg2"], "plot.jpeg2: expected the name of a picture"),
+    ],
+)
+def test_a_bad_command_line_exits_2(run, run_script, script, options, message):
+    inputs = files(run) if script != FRAMES else (run / "labels.csv", run / "log mel")
+    done = run_script(script, *inputs, *options, check=False)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("usage: ")
+    assert message in done.stderr.splitlines()[-1]
 
 
 def test_one_label_and_fewer_songs_than_folds_are_errors(run, run_script, tmp_path):
