@@ -6,12 +6,14 @@ Conventions
 `read_tags` gives a dict with every key of `FIELDS`: text, '' where the file says
 nothing, and for `genres` a list of texts as they stand in the file. A label is one
 value, so `genre` is the first genre and `genres` are all, joined by `; `; what counts
-as several says `split_genres`. Several artists are joined by commas. Texts are in
+as several says `_split_genres`. Several artists are joined by commas. Texts are in
 Unicode's form NFC, on one line.
 
 Mutagen reads most formats; libsndfile the chunks of WAV and AIFF that it does not;
 ffprobe what both do not know (Matroska, trackers, ...). A field that the first leaves
-empty is taken from the next.
+empty is taken from the next. The packages mediafile and tinytag know the fields too,
+but not Matroska, TTA, CAF and trackers, nor tags of another format's kind (APEv2 in
+an MP3), and both break genres and line breaks in other ways than ours.
 """
 
 import datetime
