@@ -33,14 +33,19 @@ BLOCK = 512  # clips ranked at once
 def five_scores(vectors, songs, labels, song_name="song", label_name="label", seed=0):
     """The five figures as a dict, named after the columns."""
     unit = unit_vectors(vectors)
-    first, average_precision = song_retrieval(unit, songs)
-    return {
-        f"{song_name}_r1": first,
-        f"{song_name}_mAP": average_precision,
-        f"{label_name}_knn5": neighbour_vote(unit, songs, labels),
-        f"{label_name}_svm": svm_score(vectors, songs, labels, seed),
-        f"{label_name}_nmi": cluster_score(vectors, labels, seed),
-    }
+    values = (
+        *song_retrieval(unit, songs),
+        neighbour_vote(unit, songs, labels),
+        svm_score(vectors, songs, labels, seed),
+        cluster_score(vectors, labels, seed),
+    )
+    return dict(zip(names_of_five(song_name, label_name), values, strict=True))
+
+
+def names_of_five(song_name, label_name):
+    """The names of the five figures."""
+    of_label = [f"{label_name}_{what}" for what in ("knn5", "svm", "nmi")]
+    return [f"{song_name}_r1", f"{song_name}_mAP", *of_label]
 
 
 def rankings(unit, left_out):

@@ -12,6 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from conftest import REPO, write_run_folder
+from planted import write_config
 
 SVM, KMEANS = "process_results/logistic_regress.py", "process_results/sphere_kmeans.py"
 FRAMES = "process_results/vecwise_regress.py"
@@ -282,7 +283,7 @@ def messy_csv(run):
 
 def test_a_csv_with_every_misfit_is_counted_and_used(run, run_script, tmp_path):
     messy_csv(run)
-    done = run_script(SVM, *files(run, "messy.csv"), "--label", "genre")
+    done = run_script(SVM, *files(run, "messy.csv"), "--label", "genre", "--model", "knn")
     assert "72 songs, 72 tested" in done.stdout
     assert "4 of 80 songs have no row" in done.stderr and "4 rows name no song" in done.stderr
     assert (
@@ -364,37 +365,28 @@ def balanced_accuracies(folder):
 
 
 def test_random_weights_stand_beside_the_vectors_of_a_real_run(run, run_script, tmp_path):
-    run_script(
-        "spectrogram_doc2vec.py",
-        run / "log mel",
-        tmp_path / "run",
-        "--epochs",
-        "1",
-        "--config",
-        write_config(tmp_path),
-    )
+    config = write_config(tmp_path / "config.yaml", NUM_MEL_BINS=40, TRAIN_STEPS_PER_SAVE=640)
+    train = ("--epochs", "1", "--config", config)
+    run_script("spectrogram_doc2vec.py", run / "log mel", tmp_path / "run", *train)
     vectors = tmp_path / "run" / "vector_at_1.npy"
-    labels, report = run / "labels.csv", tmp_path / "report"
+    report = tmp_path / "report"
     run_script(
         SVM,
-        labels,
+        run / "labels.csv",
         tmp_path / "run" / "music_list.txt",
         vectors,
         "--vectors-dir",  # the former name of --log-mel-dir
         run / "log mel",
         "--report",
         report,
+        "--model",
+        "knn",
+        "--folds",
+        "3",
     )
     assert list(balanced_accuracies(report))[3] == "random weights"
     # the log-mel tree knows nothing of the style
     assert balanced_accuracies(report)["random weights"] < 0.6
-
-
-def write_config(folder):
-    (folder / "config.yaml").write_text(
-        "NUM_MEL_BINS: 40\nTIME_SEGMENT_SIZE: 0.1\nTEXTURE_SECONDS: 0\nTRAIN_STEPS_PER_SAVE: 2000\n"
-    )
-    return folder / "config.yaml"
 
 
 def test_frame_vectors_are_pooled_by_mean_and_deviation(run, run_script, tmp_path):
@@ -430,7 +422,15 @@ def test_frame_vectors_leave_out_song_vectors_and_folders_without_any_are_errors
     np.save(frames / "songs.npy", np.ones((N_SONGS, 6), np.float32))
     (frames / "songs.npy.json").write_text("{}")
     done = run_script(
-        FRAMES, run / "labels.csv", frames, "--run-dir", run / "run", "--label", "genre"
+        FRAMES,
+        run / "labels.csv",
+        frames,
+        "--run-dir",
+        run / "run",
+        "--label",
+        "genre",
+        "--model",
+        "knn",
     )
     assert "warning" not in done.stderr and "80 songs, 80 tested" in done.stdout
     done = run_script(FRAMES, run / "labels.csv", run / "run" / "weights", check=False)
