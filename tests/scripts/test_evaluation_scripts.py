@@ -12,7 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from conftest import REPO, write_run_folder
-from planted import write_config
+from planted import small_config
 
 SVM, KMEANS = "process_results/logistic_regress.py", "process_results/sphere_kmeans.py"
 FRAMES = "process_results/vecwise_regress.py"
@@ -364,29 +364,23 @@ def balanced_accuracies(folder):
     return {result["name"]: result["scores"]["balanced accuracy"] for result in report["results"]}
 
 
-def test_random_weights_stand_beside_the_vectors_of_a_real_run(run, run_script, tmp_path):
-    config = write_config(tmp_path / "config.yaml", NUM_MEL_BINS=40, TRAIN_STEPS_PER_SAVE=640)
-    train = ("--epochs", "1", "--config", config)
-    run_script("spectrogram_doc2vec.py", run / "log mel", tmp_path / "run", *train)
-    vectors = tmp_path / "run" / "vector_at_1.npy"
-    report = tmp_path / "report"
-    run_script(
-        SVM,
-        run / "labels.csv",
-        tmp_path / "run" / "music_list.txt",
-        vectors,
-        "--vectors-dir",  # the former name of --log-mel-dir
-        run / "log mel",
-        "--report",
-        report,
-        "--model",
-        "knn",
-        "--folds",
-        "3",
+def test_random_weights_stand_beside_the_vectors_of_a_run_with_weights(run, run_script, tmp_path):
+    names = (run / "run" / "music_list.txt").read_text(encoding="utf-8").splitlines()
+    made = write_run_folder(
+        tmp_path / "run",
+        np.load(run / "run" / "vector_at_1.npy"),
+        names,
+        small_config(NUM_MEL_BINS=40, OUTPUT_VECTOR_SIZE=16),
+        weights={"mean": np.zeros(40, np.float32), "deviation": np.ones(40, np.float32)},
     )
-    assert list(balanced_accuracies(report))[3] == "random weights"
+    # the former name of --log-mel-dir
+    options = ("--vectors-dir", run / "log mel", "--model", "knn", "--report", tmp_path / "report")
+    inputs = (run / "labels.csv", made.path / "music_list.txt", made.path / "vector_at_1.npy")
+    run_script(SVM, *inputs, *options)
+    scores = balanced_accuracies(tmp_path / "report")
+    assert list(scores)[3] == "random weights"
     # the log-mel tree knows nothing of the style
-    assert balanced_accuracies(report)["random weights"] < 0.6
+    assert scores["song vectors"] > 0.85 and scores["random weights"] < 0.6
 
 
 def test_frame_vectors_are_pooled_by_mean_and_deviation(run, run_script, tmp_path):
