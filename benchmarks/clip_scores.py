@@ -49,8 +49,8 @@ def names_of_five(song_name, label_name):
 
 
 def rankings(unit, left_out):
-    """Blocks of (rows, other clips by falling similarity (n_rows, n_clips));
-    where `left_out(rows)` (n_rows, n_clips) is true they come last.
+    """Blocks of (rows, other clips by falling similarity (n_rows, n_clips)); where
+    `left_out(rows)` (n_rows, n_clips) is true they come last.
     """
     for first in range(0, len(unit), BLOCK):
         rows = np.arange(first, min(first + BLOCK, len(unit)))
@@ -60,12 +60,14 @@ def rankings(unit, left_out):
 
 
 def song_retrieval(unit, songs):
-    """Share of clips whose nearest other is of their song, and mean average precision;
-    clips without another of their song do not count.
+    """Share of clips whose nearest other is of their song, and mean average precision.
+
+    Clips without another of their song do not count.
     """
     _, codes = np.unique(songs, return_inverse=True)
     clips = np.arange(len(unit))
-    first, precision = [], []
+    first = []
+    precision = []
     for rows, order in rankings(unit, lambda rows: rows[:, None] == clips):
         relevant = (codes[order] == codes[rows, None])[:, :-1]  # the last one is the clip itself
         relevant = relevant[relevant.any(axis=1)]
@@ -76,8 +78,8 @@ def song_retrieval(unit, songs):
 
 
 def neighbour_vote(unit, songs, labels):
-    """Balanced accuracy of the commonest label among the nearest clips of other songs;
-    of equally common ones the first in the alphabet.
+    """Balanced accuracy of the commonest label among the nearest clips of other songs, of
+    equally common ones the first in the alphabet.
     """
     _, song_codes = np.unique(songs, return_inverse=True)
     distinct, codes = np.unique(labels, return_inverse=True)

@@ -134,7 +134,10 @@ def main(argv=None):
             f"{n_unlabelled} songs have no value in column {column!r}; "
             "they are clustered, and left out of the figures"
         )
-    k, contents = choose_k(vectors, args, curve) if args.choose_k else (args.centers, {})
+    k = args.centers
+    contents = {}  # path -> bytes
+    if args.choose_k:
+        k, contents = choose_k(vectors, args, curve)
     result = clustering.spherical_kmeans(vectors, k, args.restarts, args.seed)
     counts = cluster_report.label_counts(result, labels)
     contents[picture] = figures.picture(picture, figures.stacked_bars, *counts, column)

@@ -40,7 +40,7 @@ def unguarded(text):
     return text[1:] if text[:1] == "'" and ESCAPED.match(text) else text
 
 
-def field(value, separator=","):
+def _field(value, separator=","):
     """One value of a row: numbers with nine digits, which tell every float32 from the next."""
     if isinstance(value, float):
         return f"{value:.9g}"
@@ -55,7 +55,7 @@ def field(value, separator=","):
 def csv_lines(columns, rows, separator=","):
     """The lines of a CSV file, one after the other."""
     for row in itertools.chain([columns], rows):
-        yield separator.join([field(value, separator) for value in row]) + "\n"
+        yield separator.join([_field(value, separator) for value in row]) + "\n"
 
 
 def csv_text(columns, rows):
@@ -100,30 +100,28 @@ def read_csv(path, expected=""):
     that names the file and what is wrong.
     """
     path = Path(path)
-    text = decoded(path.read_bytes(), path)
-    separator = separator_of(text, expected)
-    rows = records(text, separator, path)
+    text = _decoded(path.read_bytes(), path)
+    separator = _separator_of(text, expected)
+    rows = _records(text, separator, path)
     header = [unguarded(name.strip()) for name in next(rows, (0, []))[1]]
     if not header:
         raise InputError(f"{path}: is empty; expected a CSV file with a header")
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: two columns are named {twice!r}; rename one")
-    values = [
-        row if len(row) == len(header) else fitted(row, len(header), number, separator, path)
-        for number, row in rows
-    ]
+    values = []
+    for number, row in rows:
+        is_whole = len(row) == len(header)
+        values.append(row if is_whole else _fitted(row, len(header), number, separator, path))
     columns = zip(*values, strict=True) if values else [()] * len(header)
-    return {
-        name: [*map(unguarded, column)]
-        for name, column in zip(header, columns, strict=True)
-        if name
-    }
+    named = zip(header, columns, strict=True)
+    return {name: [*map(unguarded, column)] for name, column in named if name}
 
 
-def decoded(data, path):
-    """The text of a CSV file; raises InputError for what is none, or in another
-    encoding than UTF-8.
+def _decoded(data, path):
+    """The text of a CSV file.
+
+    Raises InputError for what is none, or in another encoding than UTF-8.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path}: UTF-16 text; save it as UTF-8")
@@ -144,7 +142,7 @@ def decoded(data, path):
     return text
 
 
-def separator_of(text, expected):
+def _separator_of(text, expected):
     """What the columns of the first line are separated by."""
     header = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
 
@@ -155,7 +153,7 @@ def separator_of(text, expected):
     return max(SEPARATORS, key=fitness)
 
 
-def records(text, separator, path):
+def _records(text, separator, path):
     """(line number, values) of every record that holds something.
 
     Raises InputError where quotes do not match.
@@ -175,9 +173,10 @@ def records(text, separator, path):
         ) from error
 
 
-def fitted(row, n_columns, number, separator, path):
-    """`row` with as many values as the header has names;
-    raises InputError where it holds more, which would shift them.
+def _fitted(row, n_columns, number, separator, path):
+    """`row` with as many values as the header has names.
+
+    Raises InputError where it holds more, which would shift them.
     """
     if any(row[n_columns:]):
         raise InputError(

@@ -26,8 +26,8 @@ STEP_POWER = 8
 
 @dataclass(frozen=True)
 class Rules:
-    """Which songs may stand in a list beside each other:
-    the `allowed`, at most `max_per` of one group, no duplicates.
+    """Which songs may stand in a list beside each other: the `allowed`, at most `max_per`
+    of one group, no duplicates.
     """
 
     allowed: np.ndarray = None  # (n_songs,) boolean; None allows all
@@ -49,7 +49,8 @@ class Selection:
         self.per_group = {}  # group -> how many of its songs are listed
 
     def leave_out(self, row, vector):
-        """A song not to be listed, and with `drop_duplicates` neither are its copies;
+        """A song not to be listed, and with `drop_duplicates` neither are its copies.
+
         `row` None stands for a song from outside.
         """
         self.used.add(row)

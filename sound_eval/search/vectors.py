@@ -20,8 +20,10 @@ GROWTH = 8
 
 
 def unit_vectors(vectors):
-    """Rows of (n, dim) or one vector (dim,) scaled to length 1, float32;
-    a zero row stays zero. Raises InputError on nan and inf.
+    """Rows of (n, dim) or one vector (dim,) scaled to length 1, float32; a zero row stays
+    zero.
+
+    Raises InputError on nan and inf.
     """
     vectors = np.asarray(vectors, np.float32)
     finite = np.isfinite(vectors).all(axis=-1)
@@ -59,8 +61,9 @@ def read_vectors(path, names):
 
 
 def combine(plus, minus=()):
-    """The unit vector of a sum of unit vectors `plus` less the unit vectors `minus`;
-    raises InputError where nothing is left.
+    """The unit vector of a sum of unit vectors `plus` less the unit vectors `minus`.
+
+    Raises InputError where nothing is left.
     """
     total = np.sum(plus, axis=0, dtype=np.float64) - np.sum(minus, axis=0, dtype=np.float64)
     if np.linalg.norm(total) < 1e-6:
@@ -87,8 +90,8 @@ class Cosine:
         self.unit = unit
 
     def scores(self, queries):
-        """Scores (n_queries, n_songs) of unit vectors (n_queries, dim) with every song;
-        higher is nearer.
+        """Scores (n_queries, n_songs) of unit vectors (n_queries, dim) with every song,
+        higher where they are nearer.
         """
         return queries @ self.unit.T
 
@@ -136,7 +139,9 @@ class MutualProximity(Cosine):
 
 def ranked(search, query):
     """All rows from the nearest to `query` on, ranked no further than they are asked for."""
-    seen, size, n_songs = set(), FIRST_LOOK, len(search.unit)
+    seen = set()
+    size = FIRST_LOOK
+    n_songs = len(search.unit)
     while len(seen) < n_songs:
         rows = [int(row) for row in search.nearest(query, min(size, n_songs)) if row not in seen]
         if not rows and size >= n_songs:

@@ -117,8 +117,8 @@ def read_tags(path):
 
 
 def _sources(path):
-    """What each reader finds in a file, as dicts key in lower case -> list of texts;
-    read one after the other, as far as needed.
+    """What each reader finds in a file, as dicts key in lower case -> list of texts, read
+    one after the other, as far as needed.
     """
     import mutagen
     from mutagen.aiff import AIFF
@@ -168,8 +168,9 @@ def _texts(value):
 
 
 def _chunks(path):
-    """Tags that libsndfile reads: the INFO of WAV files, the chunks of AIFF and CAF;
-    {} where it cannot open the file.
+    """Tags that libsndfile reads: the INFO of WAV files, the chunks of AIFF and CAF.
+
+    Empty where it cannot open the file.
     """
     import soundfile
 
