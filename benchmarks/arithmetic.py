@@ -22,6 +22,7 @@ import numpy as np
 from sound_eval import programs
 from sound_eval.cli import positive_int, run_main, script_parser, seed_number
 from sound_eval.errors import InputError
+from sound_eval.files.tables import print_markdown
 from sound_eval.search.vectors import unit_vectors
 from sound_eval.songs.audio_query import vectors_of_audio
 from sound_eval.songs.library import Library
@@ -133,12 +134,6 @@ def rank_rows(unit, name, mix, pairs):
     ]
 
 
-def print_table(header, rows):
-    """A Markdown table."""
-    for row in (header, ["---"] * len(header), *rows):
-        print("|", " | ".join(row), "|")
-
-
 def main(argv=None):
     """Parse, mix, compare."""
     parser = script_parser(__doc__, EXAMPLE)
@@ -175,10 +170,10 @@ def main(argv=None):
         "sum nearer than both",
         "unrelated",
     ]
-    print_table(header, [similarity_row(name, mix, a, b, others) for name, mix in mixes.items()])
+    print_markdown(header, [similarity_row(name, mix, a, b, others) for name, mix in mixes.items()])
     print()
     rows = [row for name, mix in mixes.items() for row in rank_rows(library.unit, name, mix, pairs)]
-    print_table(["looked for", "median rank", "first", "in the first 10"], rows)
+    print_markdown(["looked for", "median rank", "first", "in the first 10"], rows)
     return 0
 
 

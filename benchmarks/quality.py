@@ -19,25 +19,26 @@ from pathlib import Path
 
 import numpy as np
 import rivals
+from clip_scores import five_scores
 
-from sound_eval.cli import run_main, script_parser
+from sound_eval.cli import positive_int, positive_number, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
 from sound_eval.evaluation import figures
 from sound_eval.evaluation.pooling import pool_tree
-from sound_eval.evaluation.scores import five_scores
 from sound_eval.files.outputs import check_outputs, write_outputs
+from sound_eval.files.tables import markdown_table
 from sound_eval.files.trees import load_array, save_array
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.song_vectors import untrained_vectors
-from sound_eval.songs.labelled import LabelledSongs
-from sound_eval.songs.labels import read_joined
+from sound_eval.songs.labels import LabelledSongs, labelled
 
 EXAMPLE = """\
 example, on your own files:
-  python benchmarks/quality.py corpus/audio bench_out/vectors corpus/metadata.csv bench_out/quality --song song --label album
+  python benchmarks/quality.py corpus/audio bench_out/vectors corpus/metadata.csv \\
+      bench_out/quality --song song --label album
 """
 KIND = "scores"  # of the outputs
 TRAINER = Path(__file__).resolve().parent.parent / "spectrogram_doc2vec.py"
@@ -45,8 +46,8 @@ TRAINER = Path(__file__).resolve().parent.parent / "spectrogram_doc2vec.py"
 
 @dataclass(frozen=True)
 class System:
-    """How to make vectors of a Setup and a seed;
-    whether the seed matters; whether they are hand-made features, to be z-scored.
+    """How to make vectors of a Setup and a seed; whether the seed matters; whether they
+    are hand-made features, to be z-scored.
     """
 
     make: Callable
@@ -101,19 +102,10 @@ def train(setup, minutes, seed):
     and the reading of the corpus included.
     """
     run = RunFolder(setup.args.out / f"run_{minutes:g}_minutes_seed_{seed}")
-    command = [
-        sys.executable,
-        TRAINER,
-        setup.args.vectors_dir,
-        run.path,
-        "--max-minutes",
-        minutes,
-        "--seed",
-        seed,
-        "--keep",
-        1,
-    ]
-    command += ["--config", setup.args.config] if setup.args.config else []
+    options = ["--max-minutes", minutes, "--seed", seed, "--keep", 1]
+    if setup.args.config:
+        options += ["--config", setup.args.config]
+    command = [sys.executable, TRAINER, setup.args.vectors_dir, run.path, *options]
     if not run.exists():
         subprocess.run(list(map(str, command)), check=True)
     after = run.snapshot()
@@ -152,8 +144,8 @@ def random_weights(setup, seed):
 
 
 def vectors_of(name, system, setup, seed):
-    """Vectors (n_songs, dim) of a system, made where they are missing;
-    hand-made features have mean 0 and deviation 1.
+    """Vectors (n_songs, dim) of a system, made where they are missing; hand-made
+    features have mean 0 and deviation 1.
     """
     path = setup.args.out / "vectors" / f"{name.replace(' ', '_')}_seed_{seed}.npy"
     if not path.is_file():
@@ -164,11 +156,9 @@ def vectors_of(name, system, setup, seed):
             f"{path}: {len(vectors)} vectors for {len(setup.songs)} songs; "
             "it is of another corpus, give another OUT_DIR"
         )
-    return (
-        (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9)
-        if system.hand_made
-        else vectors
-    )
+    if not system.hand_made:
+        return vectors
+    return (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9)
 
 
 def parse_arguments(argv):
@@ -200,10 +190,17 @@ def parse_arguments(argv):
         help="configuration of our training (default: configs/default_config.yaml)",
     )
     parser.add_argument(
-        "--minutes", type=float, nargs="+", default=[1, 5], help="how long to train (default: 1 5)"
+        "--minutes",
+        type=positive_number,
+        nargs="+",
+        default=[1, 5],
+        help="how long to train (default: 1 5)",
     )
     parser.add_argument(
-        "--seeds", type=int, default=3, help="how often what is random is repeated (default: 3)"
+        "--seeds",
+        type=positive_int,
+        default=3,
+        help="how often what is random is repeated (default: 3)",
     )
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help="systems whose name holds one of these words"
@@ -216,49 +213,51 @@ def wanted(name, only):
     return not only or any(word.lower() in name.lower() for word in only)
 
 
+def scores_in(results):
+    """The names of the five figures."""
+    return list(next(iter(results.values()))[0])
+
+
 def table(results):
-    """The means over seeds, and where there are several the deviation, as a Markdown table."""
-    scores = list(next(iter(results.values()))[0])
-    lines = ["| vectors | " + " | ".join(scores) + " |", "| --- |" + " --- |" * len(scores)]
+    """The means over seeds, and where there are several the deviation, in Markdown."""
+    scores = scores_in(results)
+    lines = []
     for name, rows in results.items():
-        columns = [[row[score] for row in rows] for score in scores]
-        shown = [
-            f"{np.mean(values):.3f}"
-            + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
-            for values in columns
-        ]
-        lines.append(f"| {name} | " + " | ".join(shown) + " |")
-    return "\n".join(lines) + "\n"
+        shown = [mean_and_deviation([row[score] for row in rows]) for score in scores]
+        lines.append([name, *shown])
+    return markdown_table(["vectors", *scores], lines)
+
+
+def mean_and_deviation(values):
+    """`0.642`, or `0.642 ± 0.007` of several values."""
+    mean = f"{np.mean(values):.3f}"
+    return f"{mean} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else mean
 
 
 def evaluate(setup):
     """Name of a system -> list of its five figures for each seed, as dicts."""
-    args, results = setup.args, {}
-    songs, labels = setup.songs.values(args.song), setup.songs.values(args.label)
-    known = (songs != "") & (labels != "")
-    for name, system in systems(args.minutes).items():
-        if wanted(name, args.only):
-            sets = [
-                vectors_of(name, system, setup, seed)
-                for seed in range(args.seeds if system.seeded else 1)
-            ]
-            results[name] = [
-                five_scores(vectors[known], songs[known], labels[known], args.song, args.label)
-                for vectors in sets
-            ]
-            print(
-                name,
-                {
-                    score: round(float(np.mean([row[score] for row in results[name]])), 3)
-                    for score in results[name][0]
-                },
-                flush=True,
-            )
-    if not results:
+    args = setup.args
+    every = systems(args.minutes)
+    asked = {name: system for name, system in every.items() if wanted(name, args.only)}
+    if not asked:
         raise InputError(
-            f"--only {' '.join(args.only)}: no such system; "
-            f"there are {', '.join(systems(args.minutes))}"
+            f"--only {' '.join(args.only)}: no such system; there are {', '.join(every)}"
         )
+    songs = setup.songs.values(args.song)
+    labels = setup.songs.values(args.label)
+    known = (songs != "") & (labels != "")
+    results = {}
+    for name, system in asked.items():
+        results[name] = []
+        for seed in range(args.seeds if system.seeded else 1):
+            vectors = vectors_of(name, system, setup, seed)[known]
+            values = five_scores(vectors, songs[known], labels[known], args.song, args.label)
+            results[name].append(values)
+        means = {
+            score: round(float(np.mean([row[score] for row in results[name]])), 3)
+            for score in results[name][0]
+        }
+        print(name, means, flush=True)
     return results
 
 
@@ -268,16 +267,10 @@ def main(argv=None):
     outputs = [args.out / f"quality.{suffix}" for suffix in ("md", "json", "png")]
     check_outputs(dict.fromkeys(outputs, KIND), [args.metadata])
     names = list_songs(args.vectors_dir)
-    results = evaluate(
-        Setup(args, LabelledSongs(names, read_joined(names, args.metadata), str(args.metadata)))
-    )
-    contents = [table(results).encode(), (json.dumps(results, indent=1) + "\n").encode()]
+    results = evaluate(Setup(args, labelled(names, args.metadata)))
     ours = [name for name in results if name.startswith("sound-eval")]
-    contents.append(
-        figures.picture(
-            "quality.png", figures.strips, results, list(next(iter(results.values()))[0]), ours
-        )
-    )
+    picture = figures.picture("quality.png", figures.strips, results, scores_in(results), ours)
+    contents = [table(results).encode(), (json.dumps(results, indent=1) + "\n").encode(), picture]
     write_outputs(dict(zip(outputs, contents, strict=True)), KIND)
     print(f"\n{table(results)}\nwrote {args.out}/quality.md, quality.json, quality.png")
 

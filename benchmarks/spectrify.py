@@ -38,6 +38,7 @@ from sound_eval import programs
 from sound_eval.audio.folder import AudioFolder
 from sound_eval.cli import positive_int, run_main, script_parser
 from sound_eval.config import read_config
+from sound_eval.files.tables import print_markdown
 from sound_eval.log_mel.log_mel_file import log_mel_of_file
 from sound_eval.log_mel.melspec import HIGH_HZ, LOG_FLOOR, LOW_HZ
 from sound_eval.terminal import Progress
@@ -268,12 +269,12 @@ def print_table(measured, n_files):
     rows, audio_seconds, first_file, median = measured
     our_wall, our_processor, _ = rows["spectrify_all.py"]
     print(f"{n_files} files, {audio_seconds / 3600:.2f} h of audio\n")
-    print(f"| {' | '.join(HEADER)} |")
-    print("|" + " --- |" * len(HEADER))
+    cells = []
     for name, (wall, processor, failed) in rows.items():
-        times = f"{wall:.1f} | {audio_seconds / wall:.0f} | {processor:.1f}"
-        shares = f"{our_wall / wall:.2f} | {our_processor / processor:.2f}"
-        print(f"| {name} | {times} | {failed} | {shares} |")
+        times = [f"{wall:.1f}", f"{audio_seconds / wall:.0f}", f"{processor:.1f}"]
+        shares = [f"{our_wall / wall:.2f}", f"{our_processor / processor:.2f}"]
+        cells.append([name, *times, failed, *shares])
+    print_markdown(HEADER, cells)
     print(
         f"\nFrom the command to the first log-mel: {first_file:.2f} s. "
         f"Median difference from librosa's log-mel: {median:.4f}."

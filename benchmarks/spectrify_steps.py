@@ -27,6 +27,7 @@ from sound_eval.audio.folder import AudioFolder
 from sound_eval.cli import positive_int, run_main, script_parser
 from sound_eval.config import read_config
 from sound_eval.errors import InputError
+from sound_eval.files.tables import print_markdown
 from sound_eval.log_mel import melspec
 from sound_eval.log_mel.log_mel_file import log_mel_of_file, log_mel_parameters
 from sound_eval.terminal import Progress
@@ -220,9 +221,11 @@ def main(argv=None):
         Path(arguments.audio_dir) / name for name in names[:: max(1, len(names) // arguments.files)]
     ]
     rows = steps(paths, config)
-    print("| step | variant | ms a file |\n| --- | --- | --- |")
-    for (step, variant, _), seconds in zip(rows, measure(rows), strict=True):
-        print(f"| {step} | {variant} | {1000 * seconds / len(paths):.2f} |")
+    cells = [
+        (step, variant, f"{1000 * seconds / len(paths):.2f}")
+        for (step, variant, _), seconds in zip(rows, measure(rows), strict=True)
+    ]
+    print_markdown(["step", "variant", "ms a file"], cells)
     return 0
 
 

@@ -22,11 +22,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import clip_scores
 import numpy as np
 
 from sound_eval.cli import positive_int, positive_number, run_main, script_parser, seed_number
 from sound_eval.config import read_config
-from sound_eval.evaluation import scores
+from sound_eval.files.tables import print_markdown
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs, overlap
 from sound_eval.model import inference, song_vectors
@@ -77,7 +78,7 @@ class Race:
             self.first, self.first_rows = self.elapsed(), self.rows
         if self.reached is None and self.elapsed() >= self.next_look:
             now = time.monotonic()
-            if scores.song_retrieval(unit_vectors(self.vectors()), self.songs)[1] >= BAR:
+            if clip_scores.song_retrieval(unit_vectors(self.vectors()), self.songs)[1] >= BAR:
                 self.reached = self.elapsed()
             self.next_look = self.elapsed() + self.every
             self.paused += time.monotonic() - now
@@ -222,7 +223,7 @@ def doc2vec(corpus, config, songs, args):
 def row(name, race, vectors, songs, labels, args):
     """The cells of one system."""
     seconds = race.elapsed()
-    figures = scores.five_scores(vectors, songs, labels, args.song, args.label, args.seed)
+    figures = clip_scores.five_scores(vectors, songs, labels, args.song, args.label, args.seed)
     reached = f"{race.reached:.0f}" if race.reached else "never"
     return [
         name,
@@ -230,7 +231,7 @@ def row(name, race, vectors, songs, labels, args):
         reached,
         f"{seconds:.0f}",
         *(f"{value:.3f}" for value in figures.values()),
-    ], list(figures)
+    ]
 
 
 def main(argv=None):
@@ -291,18 +292,10 @@ def main(argv=None):
             "one pair at a time": lambda: train(one_pair_at_a_time(), corpus, config, songs, args),
             "gensim Doc2Vec": lambda: doc2vec(corpus, config, songs, args),
         }
-        for position, (name, system) in enumerate(systems.items()):
-            cells, figures = row(name, *system(), songs, labels, args)
-            if not position:
-                header = [
-                    "",
-                    "rows/s",
-                    f"seconds to {args.song}_mAP {BAR}",
-                    "seconds in all",
-                    *figures,
-                ]
-                print("|", " | ".join(header), "|\n|", " | ".join(["---"] * len(header)), "|")
-            print("|", " | ".join(cells), "|", flush=True)
+        figures = clip_scores.names_of_five(args.song, args.label)
+        header = ["", "rows/s", f"seconds to {args.song}_mAP {BAR}", "seconds in all", *figures]
+        rows = (row(name, *system(), songs, labels, args) for name, system in systems.items())
+        print_markdown(header, rows)
     return 0
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from sound_eval.cli import positive_number, run_main, script_parser, seed_number
 from sound_eval.config import read_config
+from sound_eval.files.tables import print_markdown
 from sound_eval.inputs.corpus import Corpus
 from sound_eval.inputs.network_inputs import input_size
 from sound_eval.terminal import quiet_tensorflow
@@ -89,9 +90,19 @@ def over(chunks, seconds):
     return len(chunks) > WARM_UP_CHUNKS and chunks[-1][1] - chunks[WARM_UP_CHUNKS - 1][1] >= seconds
 
 
-def print_row(*cells):
-    """One line of a Markdown table."""
-    print("|", " | ".join(map(str, cells)), "|", flush=True)
+def rows_by_songs(config, args):
+    """Cells of the table by the number of songs, as they are measured."""
+    for n_songs in SONGS:
+        rate, tables = rows_per_second(n_songs, config, args)
+        yield f"{n_songs:,}", f"{rate:,.0f}", f"{tables / 1e6:,.0f}"
+
+
+def rows_by_batch(config, args):
+    """Cells of the table by the batch, as they are measured."""
+    for batch in BATCHES:
+        changed = config.replace(BATCH_SIZE=batch, SONGS_PER_BATCH=max(2, batch // 6))
+        rate, _ = rows_per_second(SONGS[1], changed, args)
+        yield batch, f"{rate:,.0f}", f"{rate * batch:,.0f}"
 
 
 def main(argv=None):
@@ -109,19 +120,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     quiet_tensorflow()
     config = read_config(args.config)
-    print_row("songs", "rows/s", "song tables, MB")
-    print_row(*["---"] * 3)
-    for n_songs in SONGS:
-        rate, tables = rows_per_second(n_songs, config, args)
-        print_row(f"{n_songs:,}", f"{rate:,.0f}", f"{tables / 1e6:,.0f}")
+    print_markdown(["songs", "rows/s", "song tables, MB"], rows_by_songs(config, args))
     print()
-    print_row("batch", "rows/s", "pairs scored a second")
-    print_row(*["---"] * 3)
-    for batch in BATCHES:
-        rate, _ = rows_per_second(
-            SONGS[1], config.replace(BATCH_SIZE=batch, SONGS_PER_BATCH=max(2, batch // 6)), args
-        )
-        print_row(batch, f"{rate:,.0f}", f"{rate * batch:,.0f}")
+    print_markdown(["batch", "rows/s", "pairs scored a second"], rows_by_batch(config, args))
     return 0
 
 

@@ -15,159 +15,36 @@ said. A label that has the name of one of these columns is written as NAME_label
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
+import argparse
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 
 from sound_eval.cli import run_main, script_parser, seed_number
 from sound_eval.errors import InputError
-from sound_eval.files.outputs import check_outputs, write_output
-from sound_eval.files.tables import guarded, write_csv
+from sound_eval.files.outputs import check_outputs
+from sound_eval.songs import export
 from sound_eval.songs.library import Library
 
 EXAMPLE = """examples:
   python process_results/export_vectors.py example_outs/ example_results/songs.bin
-  python process_results/export_vectors.py example_outs/ example_results/songs.parquet --metadata example_input/labels.csv
+  python process_results/export_vectors.py example_outs/ example_results/songs.parquet \\
+      --metadata example_input/labels.csv
       then: embedding-atlas example_results/songs.parquet --vector vector --x x --y y"""
 # songs, evenly chosen, whose neighbours x and y are judged by; of all, a large export
 # would take longer
 MOST_ASKED = 10_000
 
-KIND = "vectors"  # of the outputs
 
-
-def metadata_beside(path):
-    """Where the labels of a .tsv go."""
-    return path.with_name(f"{path.stem}_metadata.tsv")
-
-
-def write_word2vec_text(path, library, _seed):
-    """Lines `key v1 ... vn` after a line `count dim`;
-    nine digits give every float32 back exactly.
-    """
-    with write_output(path, KIND, "w", encoding="utf-8", newline="\n") as file:
-        file.write("{} {}\n".format(*library.vectors.shape))
-        for name, vector in zip(library.names, library.vectors, strict=True):
-            file.write(
-                f"{word2vec_key(name)} {' '.join(f'{value:.9g}' for value in vector.tolist())}\n"
-            )
-
-
-def write_word2vec_binary(path, library, _seed):
-    """Key, space, little-endian float32 values, line end; after a line `count dim`."""
-    with write_output(path, KIND) as file:
-        file.write("{} {}\n".format(*library.vectors.shape).encode())
-        for name, vector in zip(library.names, library.vectors.astype("<f4"), strict=True):
-            file.write(word2vec_key(name).encode() + b" " + vector.tobytes() + b"\n")
-
-
-def word2vec_key(name):
-    """A song's path with white space and % percent-encoded."""
-    return "".join(
-        quote(letter) if letter.isspace() or letter == "%" else letter for letter in name
-    )
-
-
-def write_projector(path, library, _seed):
-    """Vectors without a header, and labels beside them, which have a header if there
-    are two columns or more.
-    """
-    table, text = labels(library), {"mode": "w", "encoding": "utf-8", "newline": "\n"}
-    rows = (
-        [table.columns, *table.itertuples(index=False)]
-        if table.shape[1] > 1
-        else table.itertuples(index=False)
-    )
-    with (
-        write_output(metadata_beside(path), KIND, **text) as beside,
-        write_output(path, KIND, **text) as file,
-    ):
-        for vector in library.vectors.tolist():
-            file.write("\t".join(f"{value:.9g}" for value in vector) + "\n")
-        for row in rows:  # the format has no quoting
-            beside.write("\t".join(guarded(" ".join(value.split())) for value in row) + "\n")
-
-
-def write_parquet(path, library, seed):
-    """A row for each song: labels, x, y, and `vector`, a list of float32."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError("Parquet needs the package pyarrow: pip install pyarrow") from error
-    table = pyarrow.Table.from_pandas(
-        labels(library, "vector", "x", "y").assign(**positions(library, seed)), preserve_index=False
-    )
-    values = pyarrow.array(library.vectors.ravel(), pyarrow.float32())
-    starts = pyarrow.array(
-        np.arange(len(library.vectors) + 1, dtype=np.int32) * library.vectors.shape[1]
-    )
-    with write_output(path, KIND) as file:
-        pyarrow.parquet.write_table(
-            table.append_column("vector", pyarrow.ListArray.from_arrays(starts, values)), file
-        )
-
-
-def write_table(path, library, _seed):
-    """A row for each song: labels, v0, v1, ..."""
-    columns = [f"v{column}" for column in range(library.vectors.shape[1])]
-    table = labels(library, *columns)
-    rows = zip(table.itertuples(index=False, name=None), library.vectors.tolist(), strict=True)
-    write_csv(path, KIND, [*table.columns, *columns], ((*texts, *vector) for texts, vector in rows))
-
-
-def write_npz(path, library, _seed):
-    """`vectors` and an array of text for each label; nothing in it is pickled."""
-    arrays = {
-        name: column.to_numpy(str) for name, column in labels(library, "vectors", "file").items()
-    }  # `file` is an argument of savez
-    with write_output(path, KIND) as file:
-        np.savez(file, vectors=library.vectors, **arrays)
-
-
-def labels(library, *taken):
-    """The labels, a DataFrame with n_songs rows, `filename` first;
-    a column whose name is taken is renamed.
-    """
-    names = []
-    for name in library.table.columns:
-        while name in taken or name in names:
-            name = f"{name}_label"
-        names.append(name)
-    return library.table.set_axis(names, axis=1)
-
-
-def positions(library, seed):
-    """Columns x and y (n_songs,) float32;
-    prints how far they tell the truth, as asked of `MOST_ASKED` songs.
-    """
-    from sound_eval.map import projection, truth
-
-    n_songs = len(library.vectors)
-    asked = np.linspace(0, n_songs - 1, min(n_songs, MOST_ASKED)).astype(int)
-    plane = projection.best_plane(truth.Truth(library.vectors, asked), seed=seed)
-    print(plane)
-    x, y = plane.positions.T
-    return {"x": x, "y": y}
-
-
-WRITERS = {
-    ".txt": write_word2vec_text,
-    ".bin": write_word2vec_binary,
-    ".tsv": write_projector,
-    ".parquet": write_parquet,
-    ".csv": write_table,
-    ".npz": write_npz,
-}
-
-
-def main(argv=None):
-    """Parse, read, write."""
+def parse_arguments(argv):
+    """Read the command line."""
     parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument("run_dir", metavar="RUN_DIR", help="what spectrogram_doc2vec.py wrote")
     parser.add_argument(
-        "out", metavar="OUT", type=Path, help=f"file to write: {', '.join(WRITERS)}"
+        "out",
+        metavar="OUT",
+        type=export_name,
+        help=f"file to write: {', '.join(export.WRITERS)}",
     )
     parser.add_argument(
         "--metadata",
@@ -180,17 +57,37 @@ def main(argv=None):
         help="vectors in place of the run's last ones, with music_list.txt beside them",
     )
     parser.add_argument("--seed", type=seed_number, default=0, help="of x and y (default 0)")
-    args = parser.parse_args(argv)
-    write = WRITERS.get(args.out.suffix.lower())
-    if write is None:
-        raise InputError(
-            f"{args.out}: its suffix says the format and must be one of {', '.join(WRITERS)}"
-        )
-    outputs = [args.out, metadata_beside(args.out)] if write is write_projector else [args.out]
-    check_outputs(dict.fromkeys(outputs, KIND), [args.metadata, args.song_vectors])
+    return parser.parse_args(argv)
+
+
+def export_name(text):
+    """The `type` of OUT: a file name whose suffix is a format."""
+    try:
+        export.check_suffix(Path(text))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
+
+
+def main(argv=None):
+    """Parse, read, write."""
+    args = parse_arguments(argv)
+    kinds = dict.fromkeys(export.files_of(args.out), export.KIND)
+    check_outputs(kinds, [args.metadata, args.song_vectors])
     library = Library(args.run_dir, args.song_vectors, args.metadata)
-    write(args.out, library, args.seed)
-    print(f"wrote {args.out}: {len(library.names)} vectors of {library.vectors.shape[1]}")
+
+    def positions(vectors):
+        """The songs (n_songs, 2) on a map; prints how far it tells the truth."""
+        from sound_eval.map import projection, truth
+
+        asked = np.linspace(0, len(vectors) - 1, min(len(vectors), MOST_ASKED)).astype(int)
+        plane = projection.best_plane(truth.Truth(vectors, asked), seed=args.seed)
+        print(plane)
+        return plane.positions
+
+    export.write_library(args.out, library, positions)
+    n_songs, dim = library.vectors.shape
+    print(f"wrote {args.out}: {n_songs} vectors of {dim}")
     return 0
 
 

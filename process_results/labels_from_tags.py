@@ -8,17 +8,17 @@ from pathlib import Path
 from sound_eval.audio.folder import AudioFolder
 from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.config import read_config
-from sound_eval.errors import InputError, one_line
+from sound_eval.errors import InputError
 from sound_eval.files.outputs import LABELS, check_outputs
 from sound_eval.files.tables import write_csv
-from sound_eval.terminal import Progress, warn
+from sound_eval.terminal import warn
 
 EXAMPLE = """\
 example:
   python process_results/labels_from_tags.py example_input/ example_results/labels.csv
 
-The CSV has filename, title, artist, album_artist, album, genre (the first one), genres (all, joined by semicolons), year, folder
-(the top folder of each file) and citation.
+The CSV has filename, title, artist, album_artist, album, genre (the first one), genres (all,
+joined by semicolons), year, folder (the top folder of each file) and citation.
 """
 MAX_NAMED = 5  # unreadable files named on the terminal
 
@@ -47,38 +47,14 @@ def songs_in(root, suffixes):
     folder = AudioFolder(root, suffixes)
     unusable = [f"{failure.name}: {failure.reason}" for failure in folder.failures]
     if not folder.sources:
-        raise InputError(
-            f"{root}: holds no audio file"
-            + (f" that can be used ({len(unusable)} cannot; {unusable[0]})" if unusable else "")
-        )
+        why = f" that can be used ({len(unusable)} cannot; {unusable[0]})" if unusable else ""
+        raise InputError(f"{root}: holds no audio file{why}")
     if unusable:
         warn(
             f"{len(unusable)} files and folders cannot be used and are left out: "
             f"{', '.join(unusable[:MAX_NAMED])}"
         )
     return [source.name for source in folder.sources]
-
-
-def read_rows(root, names):
-    """A row of labels for each file, and `name: reason` for the files whose tags cannot be read."""
-    from sound_eval.songs.tags import FIELDS, genres_alone, labels_of, read_tags
-
-    found, unreadable = [], []
-    with Progress(len(names), "file", "reading tags") as progress:
-        for name in names:
-            try:
-                tags = read_tags(root / name)
-            except Exception as error:
-                # parsers of damaged files raise anything; the file is reported and
-                # keeps its name and folder
-                unreadable.append(f"{name}: {one_line(error)}")
-                tags = dict.fromkeys(FIELDS, "") | {"genres": []}
-            found.append(tags)
-            progress.update(1)
-    alone = genres_alone(found)
-    return [
-        labels_of(name, tags, alone) for name, tags in zip(names, found, strict=True)
-    ], unreadable
 
 
 def print_report(rows, unreadable, output):
@@ -94,10 +70,8 @@ def print_report(rows, unreadable, output):
     for field in ("artist", "album", "genre", "year", "folder"):
         counts = Counter(row[field] for row in rows if row[field])
         common = ", ".join(f"{value} ({count})" for value, count in counts.most_common(3))
-        print(
-            f"  {field:7} in {sum(counts.values())} files, "
-            f"{len(counts)} values{': ' + common if common else ''}"
-        )
+        line = f"  {field:7} in {sum(counts.values())} files, {len(counts)} values"
+        print(f"{line}: {common}" if common else line)
 
 
 def main(argv=None):
@@ -105,7 +79,9 @@ def main(argv=None):
     args = parse_arguments(argv)
     names = songs_in(args.audio_dir, read_config(args.config).AUDIO_SUFFIXES)
     check_outputs({args.output: LABELS}, [args.config])
-    rows, unreadable = read_rows(args.audio_dir, names)
+    from sound_eval.songs.tags import read_labels
+
+    rows, unreadable = read_labels(args.audio_dir, names)
     write_csv(args.output, LABELS, list(rows[0]), (row.values() for row in rows))
     print_report(rows, unreadable, args.output)
     print_next(
@@ -116,6 +92,7 @@ def main(argv=None):
         args.output,
         "MAP_DIR",
     )
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""How well song vectors tell labels:
-held-out scores of a classifier, beside those of trivial features and guesses.
+"""How well song vectors tell labels: held-out scores of a classifier, beside those of
+trivial features and guesses.
 """
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
@@ -7,22 +7,18 @@ import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one li
 import argparse
 from pathlib import Path
 
+import _classification_script as shared
+
 from sound_eval.cli import print_next, run_main, script_parser
-from sound_eval.evaluation import report
-from sound_eval.model.run_folder import RunFolder
-from sound_eval.songs.labelled import read_labelled, read_vectors
-from sound_eval.songs.labels import FILENAME
+from sound_eval.search.vectors import read_vectors
+from sound_eval.songs.labels import read_labelled
 
 EXAMPLE = """\
 example:
-  python process_results/logistic_regress.py example_input/labels.csv example_outs/music_list.txt \\
-      example_outs/vector_at_$(cat example_outs/epoc_num.txt).npy --label genre \\
-      --log-mel-dir example_vectors/ --report example_results/report/
+  python process_results/logistic_regress.py example_input/labels.csv \\
+      example_outs/music_list.txt example_outs/vector_at_$(cat example_outs/epoc_num.txt).npy \\
+      --label genre --log-mel-dir example_vectors/ --report example_results/report/
 """
-BASELINES = {
-    "mean + deviation": "log-mel mean + deviation",
-    "MFCC statistics": "MFCC statistics",
-}  # pooling -> its name in the table
 
 
 def parse_arguments(argv):
@@ -31,66 +27,30 @@ def parse_arguments(argv):
     parser.add_argument("metadata", type=Path, help="CSV with a filename column and labels")
     parser.add_argument("music_list", type=Path, help="music_list.txt of the run folder")
     parser.add_argument("vectors", type=Path, help="vector_at_X.npy of the run folder")
-    report.add_options(parser)
+    shared.add_options(parser)
     parser.add_argument(
         "--log-mel-dir",
-        dest="vectors_dir",
         type=Path,
         metavar="DIR",
         help="log-mel tree: adds the figures of trivial features and of random weights",
     )
     # the former name of --log-mel-dir
-    parser.add_argument("--vectors-dir", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--vectors-dir", dest="log_mel_dir", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
-def features_of(args, names):
-    """The vectors to evaluate, name -> (n_songs, dim), with the baselines if there
-    is a log-mel tree.
-    """
-    features = {"song vectors": read_vectors(args.vectors, names)}
-    if args.vectors_dir:
-        from sound_eval.evaluation.pooling import pool_tree
-
-        pooled = pool_tree(args.vectors_dir, names, BASELINES, "reading log-mel")
-        features |= {BASELINES[pooling]: vectors for pooling, vectors in pooled.items()}
-        features |= random_weights(args, names)
-    return features
-
-
-def random_weights(args, names):
-    """The vectors that the run's model gives before training, where the vectors lie in
-    a run folder with its weights.
-    """
-    from sound_eval.model.state import read_weights
-
-    folder = RunFolder(args.vectors.parent)
-    if not folder.exists():
-        return {}
-    run = folder.snapshot()
-    weights = read_weights(run)
-    if not {"mean", "deviation"} <= weights.keys():
-        return {}
-    from sound_eval.model.song_vectors import inputs_of, untrained_vectors
-
-    inputs = inputs_of(args.vectors_dir, names, run.config)
-    return {
-        "random weights": untrained_vectors(
-            inputs, weights["mean"], weights["deviation"], run.config, args.seed
-        )
-    }
-
-
 def main(argv=None):
-    """Evaluate, print, write."""
+    """Compare, print, write."""
     args = parse_arguments(argv)
-    report.check_report(args, [args.metadata, args.music_list, args.vectors])
+    shared.check_outputs_of(args, [args.metadata, args.music_list, args.vectors])
     songs = read_labelled(args.metadata, args.music_list)
-    task = report.task_of(songs, args)
-    features = features_of(args, songs.names)
-    report.report(
-        task, report.evaluate(task, features, args.model, args.seed), songs.table[FILENAME], args
-    )
+    protocol = shared.protocol_of(songs, args)
+    features = {"song vectors": read_vectors(args.vectors, songs.names)}
+    if args.log_mel_dir:
+        from sound_eval.evaluation.baselines import baselines
+
+        features |= baselines(args.log_mel_dir, songs.names, args.vectors.parent, args.seed)
+    shared.compare_and_report(protocol, features, songs, args)
     print_next(
         "python",
         "process_results/sphere_kmeans.py",
@@ -98,8 +58,9 @@ def main(argv=None):
         args.music_list,
         args.vectors,
         "--csv-column",
-        task.column,
+        protocol.column,
     )
+    return 0
 
 
 if __name__ == "__main__":

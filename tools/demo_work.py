@@ -13,8 +13,7 @@ from sound_eval.evaluation.report import REPORT_FILES, REPORT_KIND
 from sound_eval.files import outputs
 from sound_eval.files.marks import MUSIC_LIST_NAME
 from sound_eval.model.run_folder import RunFolder
-from sound_eval.songs.labelled import choose_label_column, read_labelled
-from sound_eval.songs.labels import column, read_metadata
+from sound_eval.songs.labels import choose_label_column, column, read_labelled, read_metadata
 
 REPO = Path(__file__).resolve().parent.parent
 EXAMPLE_MUSIC = REPO / "example_input"

@@ -34,14 +34,13 @@ def learnable(labels, n_folds, groups=None):
     """Rows (n,) whose label is in at least `n_folds` rows, or with groups in at least
     two groups, so that it can be held out.
     """
-    keys = (
-        labels
-        if groups is None
-        else np.array(sorted(set(zip(labels, groups, strict=True))), dtype=object)[:, 0]
-    )
-    least = n_folds if groups is None else 2
-    distinct, counts = np.unique(keys, return_counts=True)
-    return np.isin(labels, distinct[counts >= least])
+    if groups is None:
+        distinct, counts = np.unique(labels, return_counts=True)
+        return np.isin(labels, distinct[counts >= n_folds])
+    # the label of each group, once for every label that the group has
+    in_groups = [label for label, _ in set(zip(labels, groups, strict=True))]
+    distinct, counts = np.unique(np.array(in_groups, dtype=object), return_counts=True)
+    return np.isin(labels, distinct[counts >= 2])
 
 
 def stratified_folds(labels, n_folds=5, groups=None, seed=0):
@@ -51,12 +50,13 @@ def stratified_folds(labels, n_folds=5, groups=None, seed=0):
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    check_two_labels(labels)
-    units, what = (labels, "songs") if groups is None else (np.unique(groups), "groups")
+    _check_two_labels(labels)
+    units = labels if groups is None else np.unique(groups)
+    what = "songs" if groups is None else "groups"
     if len(units) < n_folds:
         raise InputError(
             f"{len(units)} {what} are fewer than {n_folds} folds: "
-            "give more labelled songs or a smaller --folds"
+            "more labelled songs are needed, or fewer folds"
         )
     most = np.unique(labels, return_counts=True)[1].max()
     if most < n_folds:
@@ -64,14 +64,13 @@ def stratified_folds(labels, n_folds=5, groups=None, seed=0):
             f"no label is in more than {most} songs, fewer than {n_folds} folds: "
             "is it a column of labels, not of titles?"
         )
-    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
-        n_folds, shuffle=True, random_state=seed
-    )
-    with quiet_about_rare_labels():
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = kind(n_folds, shuffle=True, random_state=seed)
+    with _quiet_about_rare_labels():
         return list(splitter.split(np.zeros(len(labels)), labels, groups))
 
 
-def check_two_labels(labels):
+def _check_two_labels(labels):
     """Raise InputError where there is nothing to tell apart."""
     distinct = sorted(set(labels))
     if len(distinct) < 2:
@@ -89,14 +88,14 @@ def official_fold(split):
     value takes no part. Raises InputError for an unknown value or a missing part.
     """
     part_of = {spelling: part for part, spellings in SPLIT_PARTS.items() for spelling in spellings}
-    unknown = sorted({value for value in split if value and value.lower() not in part_of})
+    part_of[""] = ""
+    unknown = sorted({value for value in split if value.lower() not in part_of})
     if unknown:
-        raise InputError(f"split value {unknown[0]!r} is unknown; known are {', '.join(part_of)}")
-    parts = np.array([part_of.get(value.lower(), "") for value in split])
-    train, test = (
-        np.flatnonzero(np.isin(parts, ("train", "validation"))),
-        np.flatnonzero(parts == "test"),
-    )
+        known = ", ".join(filter(None, part_of))
+        raise InputError(f"split value {unknown[0]!r} is unknown; known are {known}")
+    parts = np.array([part_of[value.lower()] for value in split])
+    train = np.flatnonzero(np.isin(parts, ("train", "validation")))
+    test = np.flatnonzero(parts == "test")
     for part, rows in (("training", train), ("test", test)):
         if not len(rows):
             raise InputError(f"the split column has no {part} rows among the labelled songs")
@@ -104,9 +103,9 @@ def official_fold(split):
 
 
 @contextmanager
-def quiet_about_rare_labels():
-    """Silence scikit-learn's warning on labels rarer than folds:
-    `learnable` has decided which are too rare.
+def _quiet_about_rare_labels():
+    """Silence scikit-learn's warning on labels rarer than folds: `learnable` has decided
+    which are too rare.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
@@ -124,24 +123,20 @@ def classifier(model, inner_folds):
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    estimator, grid = {
-        "svm": (LinearSVC(class_weight="balanced", dual=False), {"model__C": STRENGTHS}),
-        "logistic": (
-            LogisticRegression(class_weight="balanced", max_iter=1000),
-            {"model__C": STRENGTHS},
-        ),
-        "knn": (
-            KNeighborsClassifier(metric="cosine", weights="distance"),
-            {"model__n_neighbors": NEIGHBOURS},
-        ),
-    }[model]
-    pipeline = Pipeline([("scale", StandardScaler()), ("model", estimator)])
-    return GridSearchCV(pipeline, grid, scoring=balanced_accuracy_of, cv=inner_folds)
+    estimators = {
+        "svm": LinearSVC(class_weight="balanced", dual=False),
+        "logistic": LogisticRegression(class_weight="balanced", max_iter=1000),
+        "knn": KNeighborsClassifier(metric="cosine", weights="distance"),
+    }
+    choices = {"n_neighbors": NEIGHBOURS} if model == "knn" else {"C": STRENGTHS}
+    grid = {f"model__{name}": values for name, values in choices.items()}
+    pipeline = Pipeline([("scale", StandardScaler()), ("model", estimators[model])])
+    return GridSearchCV(pipeline, grid, scoring=_balanced_accuracy_of, cv=inner_folds)
 
 
-def balanced_accuracy_of(estimator, vectors, labels):
+def _balanced_accuracy_of(estimator, vectors, labels):
     """Balanced accuracy as scikit-learn wants a scorer."""
-    return scores_of_labels(labels, estimator.predict(vectors))["balanced accuracy"]
+    return scores(labels, estimator.predict(vectors))["balanced accuracy"]
 
 
 def held_out_predictions(
@@ -157,22 +152,20 @@ def held_out_predictions(
 
     predicted = np.full(len(labels), None, dtype=object)
     for train, test in folds:
-        check_two_labels(labels[train])
-        inner = inner_folds(
-            labels[train], None if groups is None else groups[train], validation, seed
-        )
+        _check_two_labels(labels[train])
+        train_groups = None if groups is None else groups[train]
+        inner = _inner_folds(labels[train], train_groups, validation, seed)
         # matrices this small are up to 30 times slower on several threads that
         # wait for each other
         with threadpool_limits(1):
-            predicted[test] = (
-                classifier(model, inner).fit(vectors[train], labels[train]).predict(vectors[test])
-            )
+            fitted = classifier(model, inner).fit(vectors[train], labels[train])
+            predicted[test] = fitted.predict(vectors[test])
         if progress is not None:
             progress.update(1)
     return predicted
 
 
-def inner_folds(labels, groups, validation, seed):
+def _inner_folds(labels, groups, validation, seed):
     """Folds within training rows: the given validation rows, or stratified folds as outside.
 
     Where so few groups are left that some fold would train on one label, the groups are
@@ -206,18 +199,22 @@ def chance_scores(labels, folds):
     for train, test in folds:
         shares = np.bincount(codes[train], minlength=len(distinct)) / len(train)
         confusion += np.outer(np.bincount(codes[test], minlength=len(distinct)), shares)
-    return scores_of(confusion)
+    return scores_of_confusion(confusion)
 
 
-def encode(labels, predicted):
+def is_tested(predicted):
+    """Which rows (n,) were in a test part."""
+    return np.array([label is not None for label in predicted])
+
+
+def as_numbers(labels, predicted):
     """Distinct labels, and the tested rows of truth and prediction as their numbers:
     (k,), (n_tested,), (n_tested,).
     """
-    tested = np.array([label is not None for label in predicted])
-    distinct, codes = np.unique(
-        np.concatenate([labels[tested], predicted[tested]]).astype(str), return_inverse=True
-    )
-    return distinct, codes[: tested.sum()], codes[tested.sum() :]
+    tested = is_tested(predicted)
+    both = np.concatenate([labels[tested], predicted[tested]]).astype(str)
+    distinct, numbers = np.unique(both, return_inverse=True)
+    return distinct, numbers[: tested.sum()], numbers[tested.sum() :]
 
 
 def confusion_matrix(truth, predicted, k, weights=None):
@@ -225,22 +222,21 @@ def confusion_matrix(truth, predicted, k, weights=None):
     return np.bincount(truth * k + predicted, weights=weights, minlength=k * k).reshape(k, k)
 
 
-def scores(truth, predicted):
-    """The `SCORES` of numbered predictions, as a dict."""
-    return scores_of(confusion_matrix(truth, predicted, 1 + int(max(truth.max(), predicted.max()))))
-
-
-def scores_of_labels(labels, predicted):
+def scores(labels, predicted):
     """The `SCORES` of predicted label texts, as a dict."""
-    return scores(*encode(labels, predicted)[1:])
+    distinct, truth, guessed = as_numbers(labels, predicted)
+    return scores_of_confusion(confusion_matrix(truth, guessed, len(distinct)))
 
 
-def scores_of(confusion):
+def scores_of_confusion(confusion):
     """Accuracy, balanced accuracy (mean recall of the labels that occur) and macro F1
     (of those that occur or are predicted).
     """
-    hits, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    occurs, named = true > 0, true + predicted > 0
+    hits = np.diag(confusion)
+    true = confusion.sum(axis=1)
+    predicted = confusion.sum(axis=0)
+    occurs = true > 0
+    named = true + predicted > 0
     values = (
         hits.sum() / true.sum(),
         np.mean(hits[occurs] / true[occurs]),
@@ -257,13 +253,15 @@ def bootstrap(truth, predicted, units=None, seed=0):
     independent. The same seed draws the same resamples, so two sets of predictions of
     the same rows can be compared pair by pair.
     """
-    random, k = np.random.default_rng(seed), 1 + int(max(truth.max(), predicted.max()))
-    codes = np.arange(len(truth)) if units is None else np.unique(units, return_inverse=True)[1]
-    n_units = int(codes.max()) + 1
+    random = np.random.default_rng(seed)
+    k = 1 + int(max(truth.max(), predicted.max()))
+    unit_of = np.arange(len(truth)) if units is None else np.unique(units, return_inverse=True)[1]
+    n_units = int(unit_of.max()) + 1
     rounds = []
     for _ in range(N_RESAMPLES):
         times = np.bincount(random.integers(n_units, size=n_units), minlength=n_units)
-        rounds.append(scores_of(confusion_matrix(truth, predicted, k, times[codes])))
+        confusion = confusion_matrix(truth, predicted, k, times[unit_of])
+        rounds.append(scores_of_confusion(confusion))
     return {name: np.array([values[name] for values in rounds]) for name in SCORES}
 
 

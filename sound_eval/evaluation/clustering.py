@@ -2,9 +2,10 @@
 
 Spherical k-means (Dhillon & Modha 2001, "Concept decompositions for large sparse text
 data using clustering") maximises the sum of cosine similarities between songs and the
-centroid of their cluster. Restarts are seeded by greedy k-means++ (Arthur &
-Vassilvitskii 2007) with the distance 1 - cosine, which on the unit sphere is half the
-squared Euclidean distance.
+centroid of their cluster. Restarts are seeded by scikit-learn's greedy k-means++
+(Arthur & Vassilvitskii 2007), whose squared Euclidean distance is on the unit sphere
+twice 1 - cosine. The iterations are our own, as scikit-learn's KMeans moves centroids
+off the sphere; so is the silhouette, as scikit-learn's compares all pairs of songs.
 
 Conventions
 -----------
@@ -19,6 +20,7 @@ import numpy as np
 
 from sound_eval.errors import InputError
 from sound_eval.search.vectors import unit_vectors
+from sound_eval.terminal import Progress
 
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-5  # stop where the mean similarity grew by less than this
@@ -55,29 +57,18 @@ def spherical_kmeans(vectors, k, restarts=10, seed=0):
         raise InputError(
             f"{k} clusters of {len(vectors)} songs: expected between 1 and the number of songs"
         )
-    unit, random = unit_vectors(vectors), np.random.default_rng(seed)
-    runs = (one_run(unit, seed_centroids(unit, k, random)) for _ in range(restarts))
+    unit = unit_vectors(vectors)
+    random = np.random.default_rng(seed)
+    runs = (one_run(unit, _seed_centroids(unit, k, random)) for _ in range(restarts))
     return max(runs, key=lambda run: run.objective)
 
 
-def seed_centroids(unit, k, random):
-    """k rows of `unit` by greedy k-means++: of a few rows drawn with a probability
-    proportional to 1 - cosine to the nearest one taken before, each step takes the row
-    that brings all rows nearest.
-    """
-    tries = 2 + int(np.log(k))
-    chosen = [int(random.integers(len(unit)))]
-    distance = np.maximum(1 - unit @ unit[chosen[0]], 0)
-    for _ in range(k - 1):
-        cumulative = np.cumsum(distance, dtype=np.float64)
-        drawn = np.searchsorted(cumulative, random.uniform(0, cumulative[-1], tries), side="right")
-        # where all distances are 0, there are fewer directions than clusters
-        candidates = np.minimum(drawn, len(unit) - 1)
-        distances = np.minimum(distance, np.maximum(1 - unit[candidates] @ unit.T, 0))  # (tries, n)
-        best = int(distances.sum(axis=1).argmin())
-        chosen.append(int(candidates[best]))
-        distance = distances[best]
-    return unit[chosen]
+def _seed_centroids(unit, k, random):
+    """k rows of `unit` to start from, by greedy k-means++."""
+    from sklearn.cluster import kmeans_plusplus
+
+    seed = int(random.integers(1 << 32))
+    return kmeans_plusplus(unit, k, random_state=seed)[0]
 
 
 def one_run(unit, centroids):
@@ -86,7 +77,7 @@ def one_run(unit, centroids):
     """
     last = -np.inf
     for _ in range(MAX_ITERATIONS):
-        assignments, similarity = assign(unit, centroids)
+        assignments, similarity = _assign(unit, centroids)
         reseed_empty(assignments, similarity, len(centroids))
         centroids = centroids_of(unit, assignments, centroids)
         if similarity.mean() - last < TOLERANCE:
@@ -95,7 +86,7 @@ def one_run(unit, centroids):
     return Clustering(assignments, centroids, np.einsum("nd,nd->n", unit, centroids[assignments]))
 
 
-def assign(unit, centroids):
+def _assign(unit, centroids):
     """The most similar centroid of each row (n,), and the cosine similarity to it (n,)."""
     similarities = unit @ centroids.T  # (n, k)
     assignments = similarities.argmax(axis=1)
@@ -103,8 +94,8 @@ def assign(unit, centroids):
 
 
 def reseed_empty(assignments, similarity, k):
-    """Give every empty cluster the row that fits its own cluster worst, in place;
-    the last row of a cluster is never taken.
+    """Give every empty cluster the row that fits its own cluster worst, in place; the
+    last row of a cluster is never taken.
     """
     sizes = np.bincount(assignments, minlength=k)
     if sizes.all():
@@ -113,12 +104,13 @@ def reseed_empty(assignments, similarity, k):
     for empty in np.flatnonzero(sizes == 0):
         row = next(row for row in candidates if sizes[assignments[row]] > 1)
         sizes[assignments[row]] -= 1
-        assignments[row], sizes[empty] = empty, 1
+        sizes[empty] = 1
+        assignments[row] = empty
 
 
 def centroids_of(unit, assignments, before):
-    """Unit centroids (k, dim) of the clusters;
-    one whose rows cancel out keeps the direction it had `before`.
+    """Unit centroids (k, dim) of the clusters; one whose rows cancel out keeps the
+    direction it had `before`.
     """
     members = (assignments == np.arange(len(before))[:, None]).astype(np.float32)  # (k, n)
     sums = members @ unit
@@ -135,18 +127,37 @@ def silhouette(vectors, assignments):
     """
     unit = unit_vectors(vectors).astype(np.float64)
     members = assignments == np.unique(assignments)[:, None]  # (k, n)
-    sizes, sums = members.sum(axis=1), members @ unit
-    to_sums, own = unit @ sums.T, members.T  # (n, k)
-    outside = np.where(own, np.inf, 1 - to_sums / sizes).min(axis=1)
-    others = (own * sizes).sum(axis=1) - 1
-    own_similarity = (to_sums * own).sum(axis=1) - np.einsum("nd,nd->n", unit, unit)
-    inside = 1 - own_similarity / np.maximum(others, 1)
+    sizes = members.sum(axis=1)
+    to_sums = unit @ (members @ unit).T  # (n, k)
+    is_own = members.T
+    outside = np.where(is_own, np.inf, 1 - to_sums / sizes).min(axis=1)
+    n_others = (is_own * sizes).sum(axis=1) - 1
+    # a row is a part of its own cluster's sum
+    to_others = (to_sums * is_own).sum(axis=1) - np.einsum("nd,nd->n", unit, unit)
+    inside = 1 - to_others / np.maximum(n_others, 1)
     larger = np.maximum(inside, outside)
-    return float(
-        np.where(
-            (others > 0) & (larger > 0), (outside - inside) / np.where(larger > 0, larger, 1), 0
-        ).mean()
-    )
+    counts = (n_others > 0) & (larger > 0)
+    values = np.where(counts, (outside - inside) / np.where(larger > 0, larger, 1), 0)
+    return float(values.mean())
+
+
+def silhouettes(vectors, ks, restarts=10, seed=0):
+    """The silhouette of the clusters for each number of clusters in `ks`, a dict.
+
+    Raises InputError where a number is not below that of the songs: what is alone in
+    its cluster has no silhouette.
+    """
+    if max(ks) >= len(vectors):
+        raise InputError(
+            f"up to {max(ks)} clusters: expected fewer clusters than the {len(vectors)} songs"
+        )
+    values = {}
+    with Progress(len(ks), "k", "clustering") as progress:
+        for k in ks:
+            assignments = spherical_kmeans(vectors, k, restarts, seed).assignments
+            values[k] = silhouette(vectors, assignments)
+            progress.update(1)
+    return values
 
 
 def purity(labels, assignments):
@@ -191,8 +202,8 @@ def agreement(labels, assignments):
 
 
 def random_agreement(labels, assignments, seed=0):
-    """The mean `agreement` of the same clusters dealt out at random:
-    what their number and sizes alone would score.
+    """The mean `agreement` of the same clusters dealt out at random: what their number
+    and sizes alone would score.
     """
     random = np.random.default_rng(seed)
     rounds = [agreement(labels, random.permutation(assignments)) for _ in range(N_SHUFFLES)]
@@ -217,12 +228,14 @@ def over_represented(labels, assignments, cluster, count=3):
     labels some always have one row where a tenth of one is expected.
     """
     distinct, clusters, counts = contingency(labels, assignments)
-    frequent = counts.sum(axis=1) >= FEWEST_TO_STAND_OUT
-    distinct, counts, n_rows = distinct[frequent], counts[frequent], len(labels)
+    is_frequent = counts.sum(axis=1) >= FEWEST_TO_STAND_OUT
+    distinct = distinct[is_frequent]
+    counts = counts[is_frequent]
+    totals = counts.sum(axis=1)
     observed = counts[:, np.searchsorted(clusters, cluster)]
     size = int((np.asarray(assignments) == cluster).sum())
-    p = at_least_by_chance(observed, counts.sum(axis=1), size, n_rows)
-    lift = observed * n_rows / (counts.sum(axis=1) * size)
+    p = at_least_by_chance(observed, totals, size, len(labels))
+    lift = observed * len(labels) / (totals * size)
     stands_out = (observed >= FEWEST_TO_STAND_OUT) & (lift > 1) & (p * counts.size <= CHANCE)
     order = [i for i in np.lexsort((-lift, p)) if stands_out[i]][:count]
     return [(distinct[i], int(observed[i]), float(lift[i])) for i in order]

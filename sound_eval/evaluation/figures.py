@@ -57,19 +57,19 @@ def stacked_bars(axes, labels, clusters, counts, title):
     stand in the order of their commonest label, those with most of it first, so that
     the bars of one label stand together.
     """
-    labels, counts = common_labels(labels, counts)
+    labels, counts = _common_labels(labels, counts)
     order = np.lexsort((-counts.max(axis=0), counts.argmax(axis=0)))
-    colours = label_colours(len(labels), OTHERS in labels[-1:])
+    colours = _label_colours(len(labels), OTHERS in labels[-1:])
     bottom = np.zeros(len(order))
     for row, colour in zip(counts[:, order], colours, strict=True):
         axes.bar(
             range(len(order)), row, bottom=bottom, color=colour, edgecolor="white", linewidth=0.5
         )
         bottom += row
-    for place, (size, most) in enumerate(
-        zip(counts.sum(axis=0)[order], counts.max(axis=0)[order], strict=True)
-    ):
-        axes.text(place, size, f"{most / size:.0%}", ha="center", va="bottom", fontsize=8)
+    sizes = counts.sum(axis=0)[order]
+    shares = counts.max(axis=0)[order] / sizes
+    for place, (size, share) in enumerate(zip(sizes, shares, strict=True)):
+        axes.text(place, size, f"{share:.0%}", ha="center", va="bottom", fontsize=8)
     axes.set_xticks(range(len(order)), [str(clusters[i]) for i in order])
     axes.set(
         xlabel="cluster (above each bar: the share of its commonest label)",
@@ -78,24 +78,24 @@ def stacked_bars(axes, labels, clusters, counts, title):
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(y=0.08)
-    outside_legend(axes, labels, colours)
+    _outside_legend(axes, labels, colours)
     axes.figure.set_size_inches(max(6, 0.45 * len(order) + 3.5), 5.5)
 
 
-def common_labels(labels, counts):
-    """Labels and rows of `counts` by falling total;
-    beyond `MAX_LABELS` the rest are summed as one.
+def _common_labels(labels, counts):
+    """Labels and rows of `counts` by falling total; beyond `MAX_LABELS` the rest are
+    summed as one.
     """
     order = np.argsort(-counts.sum(axis=1), kind="stable")
-    names, counts = [str(labels[i]) for i in order], counts[order]
+    names = [str(labels[i]) for i in order]
+    counts = counts[order]
     if len(names) <= MAX_LABELS + 1:
         return names, counts
-    return [*names[:MAX_LABELS], OTHERS], np.vstack(
-        [counts[:MAX_LABELS], counts[MAX_LABELS:].sum(axis=0)]
-    )
+    rest = counts[MAX_LABELS:].sum(axis=0)
+    return [*names[:MAX_LABELS], OTHERS], np.vstack([counts[:MAX_LABELS], rest])
 
 
-def label_colours(n_labels, last_is_rest):
+def _label_colours(n_labels, last_is_rest):
     """Distinct colours, (n_labels) RGBA; grey for a last entry that joins the rest."""
     from matplotlib import colormaps
 
@@ -104,7 +104,7 @@ def label_colours(n_labels, last_is_rest):
     return [*colours[:-1], "lightgrey"] if last_is_rest else colours
 
 
-def outside_legend(axes, labels, colours):
+def _outside_legend(axes, labels, colours):
     """A legend right of the axes, in the order from top to bottom of the bars."""
     from matplotlib.patches import Patch
 
@@ -132,17 +132,10 @@ def confusion(axes, counts, labels, title):
         axes.set_xticks(range(len(labels)), labels, rotation=90)
         axes.set_yticks(range(len(labels)), labels)
     if len(labels) <= MAX_WRITTEN:
-        for row, column in np.ndindex(shares.shape):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(
-                column,
-                row,
-                f"{shares[row, column]:.2f}",
-                ha="center",
-                va="center",
-                color=colour,
-                fontsize=7,
-            )
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "white" if share > 0.5 else "black"
+            place = {"ha": "center", "va": "center", "fontsize": 7}
+            axes.text(column, row, f"{share:.2f}", color=colour, **place)
     side = float(np.clip(0.35 * len(labels), 4, 20))
     axes.figure.set_size_inches(side + 2.5, side + 1.5)
 

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.fft import dct
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import load_frames, log_mel_name
-from sound_eval.terminal import Progress
+from sound_eval.files.trees import load_frames, log_mel_name, walk_songs
+from sound_eval.terminal import Progress, warn
 
 N_MFCC = 20
 
@@ -38,23 +38,22 @@ def mfcc_statistics(frames):
     (Defferrard et al. 2017).
     """
     coefficients = dct(frames.astype(np.float64), type=2, norm="ortho", axis=1)[:, :N_MFCC]
-    centred, deviation = coefficients - coefficients.mean(axis=0), coefficients.std(axis=0)
-    still = deviation < 1e-9  # a constant has no shape: its skewness would be 0 / 0
-    standard = np.where(still, 0, centred / np.where(still, 1, deviation))
-    moments = (
-        coefficients.mean(axis=0),
+    average = coefficients.mean(axis=0)
+    deviation = coefficients.std(axis=0)
+    # A constant has no shape: its skewness would be 0 / 0. That is why it is not
+    # scipy.stats.skew, which warns and gives nan.
+    still = deviation < 1e-9
+    standard = np.where(still, 0, (coefficients - average) / np.where(still, 1, deviation))
+    moments = [
+        average,
         deviation,
         (standard**3).mean(axis=0),
         (standard**4).mean(axis=0) - 3,
-    )
-    return np.concatenate(
-        [
-            *moments,
-            np.median(coefficients, axis=0),
-            coefficients.min(axis=0),
-            coefficients.max(axis=0),
-        ]
-    )
+        np.median(coefficients, axis=0),
+        coefficients.min(axis=0),
+        coefficients.max(axis=0),
+    ]
+    return np.concatenate(moments)
 
 
 POOLINGS = {
@@ -74,16 +73,52 @@ def pool_tree(tree, names, poolings, what="pooling"):
     rows = {pooling: [] for pooling in poolings}
     with Progress(len(names), "song", what) as progress:
         for name in names:
-            frames = read_frames(tree, name)
+            frames = _read_frames(tree, name)
             for pooling in poolings:
                 rows[pooling].append(POOLINGS[pooling](frames))
             progress.update(1)
     return {pooling: np.stack(values) for pooling, values in rows.items()}
 
 
-def read_frames(tree, name):
+def _read_frames(tree, name):
     """Frames (n_frames, dim) of one song of the music list."""
     path = Path(tree) / log_mel_name(name)
     if not path.is_file():
         raise InputError(f"{path}: missing; is {tree} the tree that the music list was made from?")
     return load_frames(path)
+
+
+def frame_files(tree):
+    """Names of the songs of a tree of frame vectors, without the song vectors that
+    calc_all_vecs.py may have put among them.
+
+    Raises InputError where there are none.
+    """
+    names = [
+        name for name in walk_songs(tree) if not (tree / f"{log_mel_name(name)}.json").is_file()
+    ]
+    if not names:
+        raise InputError(
+            f"{tree}: holds no frame vectors; give the folder that calc_all_vecs.py wrote"
+        )
+    return names
+
+
+def shared_songs(names, run):
+    """The names that the run, a Snapshot, holds as well, and their song vectors (n, dim).
+
+    Raises InputError where it holds none of them.
+    """
+    rows = {name: row for row, name in enumerate(run.names)}
+    shared = [name for name in names if name in rows]
+    if not shared:
+        raise InputError(
+            f"{run.path}: none of the {len(names)} songs is in its music list, "
+            f"songs are named like {names[0]!r}; is it another run?"
+        )
+    if len(shared) < len(names):
+        warn(
+            f"{len(names) - len(shared)} of {len(names)} songs are not in the music list of "
+            f"{run.path}; they are left out"
+        )
+    return shared, run.vectors[[rows[name] for name in shared]].astype(np.float64)

@@ -1,5 +1,5 @@
-"""CSV, written and read in one way: what a spreadsheet would run as a formula is text
-in it, and comes back as it was.
+"""Tables: CSV, written and read in one way, so that what a spreadsheet would run as a
+formula is text in it and comes back as it was; and Markdown.
 
 Conventions
 -----------
@@ -40,7 +40,7 @@ def unguarded(text):
     return text[1:] if text[:1] == "'" and ESCAPED.match(text) else text
 
 
-def field(value, separator=","):
+def _field(value, separator=","):
     """One value of a row: numbers with nine digits, which tell every float32 from the next."""
     if isinstance(value, float):
         return f"{value:.9g}"
@@ -55,7 +55,7 @@ def field(value, separator=","):
 def csv_lines(columns, rows, separator=","):
     """The lines of a CSV file, one after the other."""
     for row in itertools.chain([columns], rows):
-        yield separator.join([field(value, separator) for value in row]) + "\n"
+        yield separator.join([_field(value, separator) for value in row]) + "\n"
 
 
 def csv_text(columns, rows):
@@ -72,6 +72,24 @@ def write_csv(path, kind, columns, rows):
     """Write a CSV file as an output of a kind; raises InputError as `outputs.write_output`."""
     with write_output(path, kind, "w", encoding="utf-8", newline="") as file:
         file.writelines(csv_lines(columns, rows))
+
+
+def markdown_lines(columns, rows):
+    """The lines of a table in Markdown, one after the other."""
+    for row in itertools.chain([columns, ["---"] * len(columns)], rows):
+        cells = [str(cell).replace("|", "\\|") for cell in row]
+        yield "| " + " | ".join(cells) + " |\n"
+
+
+def markdown_table(columns, rows):
+    """A table in Markdown as text."""
+    return "".join(markdown_lines(columns, rows))
+
+
+def print_markdown(columns, rows):
+    """Print a table in Markdown, each row as it comes."""
+    for line in markdown_lines(columns, rows):
+        print(line, end="", flush=True)
 
 
 def read_csv(path, expected=""):
@@ -91,21 +109,19 @@ def read_csv(path, expected=""):
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: two columns are named {twice!r}; rename one")
-    values = [
-        row if len(row) == len(header) else _fitted(row, len(header), number, separator, path)
-        for number, row in rows
-    ]
+    values = []
+    for number, row in rows:
+        is_whole = len(row) == len(header)
+        values.append(row if is_whole else _fitted(row, len(header), number, separator, path))
     columns = zip(*values, strict=True) if values else [()] * len(header)
-    return {
-        name: [*map(unguarded, column)]
-        for name, column in zip(header, columns, strict=True)
-        if name
-    }
+    named = zip(header, columns, strict=True)
+    return {name: [*map(unguarded, column)] for name, column in named if name}
 
 
 def _decoded(data, path):
-    """The text of a CSV file; raises InputError for what is none, or in another
-    encoding than UTF-8.
+    """The text of a CSV file.
+
+    Raises InputError for what is none, or in another encoding than UTF-8.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path}: UTF-16 text; save it as UTF-8")
@@ -158,8 +174,9 @@ def _records(text, separator, path):
 
 
 def _fitted(row, n_columns, number, separator, path):
-    """`row` with as many values as the header has names;
-    raises InputError where it holds more, which would shift them.
+    """`row` with as many values as the header has names.
+
+    Raises InputError where it holds more, which would shift them.
     """
     if any(row[n_columns:]):
         raise InputError(

@@ -21,7 +21,7 @@ import numpy as np
 from sound_eval.errors import InputError
 from sound_eval.map.figure import figure_json
 from sound_eval.search.vectors import unit_vectors
-from sound_eval.songs.labelled import choose_label_column
+from sound_eval.songs.labels import choose_label_column
 
 INT8_STEPS = 127
 EXACT_DIGITS = 15  # of a whole number, that float64 keeps

@@ -11,6 +11,7 @@ from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 from sound_eval.terminal import Progress
 
+KIND = "index"  # of the output
 LINKS = 32  # neighbours of a song in the graph (M of Malkov & Yashunin 2020)
 # songs kept in sight during a search (efSearch); more finds more of the true neighbours
 LOOK_AT_LEAST = 128
@@ -31,7 +32,7 @@ class FaissIndex:
             import faiss
         except ImportError as error:
             raise InputError(
-                "--index needs the package faiss-cpu: pip install faiss-cpu"
+                "an index needs the package faiss-cpu: pip install faiss-cpu"
             ) from error
         self.unit = unit
         self.index = self.read(faiss, path) if os.path.lexists(path) else self.build(faiss, path)
@@ -63,14 +64,14 @@ class FaissIndex:
 
         Raises InputError, before the work, where it cannot be written.
         """
-        check_outputs({path: "index"})
+        check_outputs({path: KIND})
         index = faiss.IndexHNSWFlat(self.unit.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
         with Progress(len(self.unit), "song", "building the index") as progress:
             for start in range(0, len(self.unit), ROWS_AT_ONCE):
                 block = np.ascontiguousarray(self.unit[start : start + ROWS_AT_ONCE])
                 index.add(block)
                 progress.update(len(block))
-        with write_output(path, "index") as file:
+        with write_output(path, KIND) as file:
             file.write(faiss.serialize_index(index))
         return index
 

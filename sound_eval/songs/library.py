@@ -32,9 +32,10 @@ from sound_eval.files.trees import (
     write_array,
 )
 from sound_eval.model.run_folder import RunFolder
-from sound_eval.search.vectors import Rules, unit_vectors
-from sound_eval.songs.finding import find_song
-from sound_eval.songs.lists import Entry
+from sound_eval.search.paths import Rules
+from sound_eval.search.vectors import unit_vectors
+from sound_eval.songs.list_formats import Entry
+from sound_eval.songs.lookup import find_song
 
 KIND = "song vectors"  # of the three files, in the record of outputs
 MOST_DESCRIPTION_BYTES = 10_000
@@ -151,33 +152,28 @@ class Library:
         return self.names[same[0]] if len(same) == 1 else None
 
     def rules(self, where=(), column=None, max_per=None, drop_duplicates=False):
-        """Rules for lists: `where` are texts `COLUMN=VALUE`, and `max_per` songs may
-        have one value of `column`.
+        """Rules for lists: only songs that have the label for every (column, label) in
+        `where`, and at most `max_per` songs of one value of `column`.
         """
         allowed = np.ones(len(self.names), bool)
-        for condition in where:
-            allowed &= self.fitting(condition)
+        for name, label in where:
+            allowed &= self._labelled(name, label)
         return Rules(allowed, self.labels(column) if column else None, max_per, drop_duplicates)
 
-    def fitting(self, condition):
-        """Which songs (n_songs,) have the label that `COLUMN=VALUE` asks for;
-        raises InputError where none has.
-        """
-        column, sign, value = condition.partition("=")
-        if not sign:
-            raise InputError(f"--where {condition!r}: expected COLUMN=VALUE")
-        labels, value = self.labels(column), text_key(value)
-        if value not in labels:
-            spelled = [
-                label for label in sorted(set(labels)) if label.casefold() == value.casefold()
-            ]
-            known = spelled or sorted(set(labels) - {""})
+    def _labelled(self, column, label):
+        """Which songs (n_songs,) have a label; raises InputError where none has."""
+        labels = self.labels(column)
+        wanted = text_key(label)
+        if wanted not in labels:
+            given = sorted(set(labels) - {""})
+            spelled = [one for one in given if one.casefold() == wanted.casefold()]
+            known = spelled or given
             more = " ..." if len(known) > VALUES_SHOWN else ""
             raise InputError(
-                f"no song has {column}={value}; "
+                f"no song has {column}={wanted}; "
                 f"{column} is one of {', '.join(known[:VALUES_SHOWN])}{more}"
             )
-        return labels == value
+        return labels == wanted
 
 
 def read_song_vectors(path):
@@ -231,7 +227,8 @@ def misfit(path, vectors, names, made):
     A former version noted no digests.
     """
     if vectors.ndim != 2 or len(vectors) != len(names):
-        return f"shape {vectors.shape} does not fit the {len(names)} songs of {MUSIC_LIST_NAME} beside it"
+        songs = f"the {len(names)} songs of {MUSIC_LIST_NAME} beside it"
+        return f"shape {vectors.shape} does not fit {songs}"
     if made.get("songs", digest_of_names(names)) != digest_of_names(names):
         return (
             f"{MUSIC_LIST_NAME} beside it holds other songs than those it was made with; {REMEDY}"

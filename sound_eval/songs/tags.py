@@ -6,12 +6,14 @@ Conventions
 `read_tags` gives a dict with every key of `FIELDS`: text, '' where the file says
 nothing, and for `genres` a list of texts as they stand in the file. A label is one
 value, so `genre` is the first genre and `genres` are all, joined by `; `; what counts
-as several says `split_genres`. Several artists are joined by commas. Texts are in
+as several says `_split_genres`. Several artists are joined by commas. Texts are in
 Unicode's form NFC, on one line.
 
 Mutagen reads most formats; libsndfile the chunks of WAV and AIFF that it does not;
 ffprobe what both do not know (Matroska, trackers, ...). A field that the first leaves
-empty is taken from the next.
+empty is taken from the next. The packages mediafile and tinytag know the fields too,
+but not Matroska, TTA, CAF and trackers, nor tags of another format's kind (APEv2 in
+an MP3), and both break genres and line breaks in other ways than ours.
 """
 
 import datetime
@@ -21,7 +23,8 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from sound_eval import programs
-from sound_eval.errors import InputError
+from sound_eval.errors import InputError, one_line
+from sound_eval.terminal import Progress
 
 FIELDS = ("title", "artist", "album_artist", "album", "genres", "year")
 SEVERAL = "; "  # between the genres of a song
@@ -72,28 +75,50 @@ WITH_SLASH = {
 }  # fmt: skip
 
 
+def read_labels(root, names):
+    """A row of labels for each of the files `names` below `root`, and `name: reason` for
+    those whose tags cannot be read.
+    """
+    found = []
+    unreadable = []
+    with Progress(len(names), "file", "reading tags") as progress:
+        for name in names:
+            try:
+                tags = read_tags(root / name)
+            except Exception as error:
+                # parsers of damaged files raise anything; the file is reported and
+                # keeps its name and folder
+                unreadable.append(f"{name}: {one_line(error)}")
+                tags = dict.fromkeys(FIELDS, "") | {"genres": []}
+            found.append(tags)
+            progress.update(1)
+    alone = genres_alone(found)
+    rows = [labels_of(name, tags, alone) for name, tags in zip(names, found, strict=True)]
+    return rows, unreadable
+
+
 def read_tags(path):
     """The tags of one file, field -> text or list.
 
     Raises MutagenError, InputError, or what a damaged file makes a parser raise.
     """
     found = {field: [] for field in FIELDS}
-    for tags in sources(path):
+    for tags in _sources(path):
         for field, keys in KEYS.items():
             found[field] = found[field] or next((tags[key] for key in keys if tags.get(key)), [])
         if all(found.values()):
             break
-    found = {field: tidy(values) for field, values in found.items()}
-    texts = {field: found[field][0] if found[field] else "" for field in ("title", "album")}
+    found = {field: _tidy(values) for field, values in found.items()}
+    texts = {field: next(iter(found[field]), "") for field in ("title", "album")}
     people = {field: ", ".join(found[field]) for field in ("artist", "album_artist")}
     people["artist"] = people["artist"] or people["album_artist"]
     year = next(filter(None, map(year_of, found["year"])), "")
     return {**texts, **people, "genres": found["genres"], "year": year}
 
 
-def sources(path):
-    """What each reader finds in a file, as dicts key in lower case -> list of texts;
-    read one after the other, as far as needed.
+def _sources(path):
+    """What each reader finds in a file, as dicts key in lower case -> list of texts, read
+    one after the other, as far as needed.
     """
     import mutagen
     from mutagen.aiff import AIFF
@@ -103,34 +128,34 @@ def sources(path):
     from mutagen.wave import WAVE
 
     file = mutagen.File(path)
-    found = [plain(file.tags)] if file is not None and file.tags else []
+    found = [_plain(file.tags)] if file is not None and file.tags else []
     yield from found
     for read in (ID3, APEv2):  # of a kind that is not the format's own: APEv2 in MP3, ID3 in AAC
         try:
-            found.append(plain(read(path)))
+            found.append(_plain(read(path)))
         except mutagen.MutagenError:
             continue
         yield found[-1]
     if file is None or isinstance(file, (WAVE, AIFF)):
-        found.append(chunks(path))
+        found.append(_chunks(path))
         yield found[-1]
     # QuickTime has its tags in another place than MP4
     if not any(found) and (file is None or isinstance(file, MP4)):
-        yield probed(path)
+        yield _probed(path)
 
 
-def plain(tags):
+def _plain(tags):
     """Tags of mutagen as a dict key in lower case -> list of texts."""
     found = {}
     for key, value in tags.items():
         name = key.lower()
         if name.startswith(("txxx:", "----:")):
             name = name.rpartition(":")[2]
-        found.setdefault(name, []).extend(texts(value))
+        found.setdefault(name, []).extend(_texts(value))
     return found
 
 
-def texts(value):
+def _texts(value):
     """The texts of a tag's value: an ID3 frame, whose genre numbers become names, a
     list, bytes, or one value.
     """
@@ -142,9 +167,10 @@ def texts(value):
     return [part for text in decoded for part in text.split("\0") if part.strip()]
 
 
-def chunks(path):
-    """Tags that libsndfile reads: the INFO of WAV files, the chunks of AIFF and CAF;
-    {} where it cannot open the file.
+def _chunks(path):
+    """Tags that libsndfile reads: the INFO of WAV files, the chunks of AIFF and CAF.
+
+    Empty where it cannot open the file.
     """
     import soundfile
 
@@ -155,23 +181,14 @@ def chunks(path):
         return {}
 
 
-def probed(path):
+def _probed(path):
     """Tags that ffprobe reads, of the file and of its first stream of sound.
 
     Raises InputError where it cannot open the file.
     """
-    command = [
-        "ffprobe",
-        "-v",
-        "error",
-        "-of",
-        "json",
-        "-show_entries",
-        "format_tags:stream_tags",
-        "-select_streams",
-        "a",
-    ]
-    status, output, messages = programs.run([*command, *programs.input_of(path)])
+    wanted = ["-of", "json", "-show_entries", "format_tags:stream_tags", "-select_streams", "a"]
+    command = ["ffprobe", "-v", "error", *wanted, *programs.input_of(path)]
+    status, output, messages = programs.run(command)
     if status:
         raise InputError(f"ffprobe cannot read it: {messages.strip()[-300:]}")
     report = json.loads(output or "{}")
@@ -182,20 +199,22 @@ def probed(path):
     return found
 
 
-def tidy(values):
-    """Distinct texts in the form NFC, each on one line, without control characters;
-    a NUL stays out as well.
+def _tidy(values):
+    """Distinct texts in the form NFC, each on one line, without control characters; a
+    NUL stays out as well.
     """
-    lines = (
-        "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text))
-        for text in values
-    )
-    return list(dict.fromkeys(filter(None, (" ".join(line.split()) for line in lines))))
+    found = {}
+    for text in values:
+        letters = unicodedata.normalize("NFC", text)
+        shown = "".join(letter if letter.isprintable() else " " for letter in letters)
+        if line := " ".join(shown.split()):
+            found[line] = None
+    return list(found)
 
 
 def year_of(date):
-    """The year in a date: `2004-05-01`, `01.05.2004`, `20040501`;
-    `'04` and `04` are of this century unless that is to come.
+    """The year in a date: `2004-05-01`, `01.05.2004`, `20040501`; `'04` and `04` are of
+    this century unless that is to come.
     """
     if found := YEAR.search(date):
         return found[0]
@@ -217,7 +236,7 @@ def genres_alone(tags):
     return alone | {name.casefold() for name in TCON.GENRES}
 
 
-def split_genres(values, alone):
+def _split_genres(values, alone):
     """The distinct genres in the texts of a file.
 
     They are split at semicolons; at slashes, commas and bars only where each part is a
@@ -226,16 +245,14 @@ def split_genres(values, alone):
     """
     from mutagen.id3 import TCON
 
+    texts = [part for text in values for part in SEPARATORS.split(text)]
     found = []
-    for value in TCON(
-        encoding=3, text=[part for text in values for part in SEPARATORS.split(text)]
-    ).genres:
+    for value in TCON(encoding=3, text=texts).genres:
         parts = [part.strip() for part in PERHAPS.split(value)]
-        whole = "/".join(parts).casefold() in WITH_SLASH or not all(
-            part.casefold() in alone for part in parts
-        )
-        found += [value] if whole else parts
-    return tidy(found)
+        is_one_name = "/".join(parts).casefold() in WITH_SLASH
+        all_known = all(part.casefold() in alone for part in parts)
+        found += parts if all_known and not is_one_name else [value]
+    return _tidy(found)
 
 
 def labels_of(name, tags, alone):
@@ -246,8 +263,10 @@ def labels_of(name, tags, alone):
     """
     path = PurePosixPath(name)
     title = tags["title"] or path.stem
-    genres = split_genres(tags["genres"], alone)
-    album = " ".join(filter(None, [tags["album"], tags["year"] and f"({tags['year']})"]))
+    genres = _split_genres(tags["genres"], alone)
+    year = tags["year"] and f"({tags['year']})"
+    album = " ".join(filter(None, [tags["album"], year]))
+    who = f"{tags['artist']}: {title}" if tags["artist"] else title
     return {
         "filename": name,
         "title": title,
@@ -258,7 +277,5 @@ def labels_of(name, tags, alone):
         "genres": SEVERAL.join(genres),
         "year": tags["year"],
         "folder": unicodedata.normalize("NFC", path.parts[0]) if len(path.parts) > 1 else "",
-        "citation": ", ".join(
-            filter(None, [f"{tags['artist']}: {title}" if tags["artist"] else title, album])
-        ),
+        "citation": ", ".join(filter(None, [who, album])),
     }

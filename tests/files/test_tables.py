@@ -11,8 +11,16 @@ import pytest
 
 from sound_eval.errors import InputError
 from sound_eval.files.names import on_disk
-from sound_eval.files.tables import csv_lines, csv_text, frame_text, guarded, read_csv, unguarded
-from sound_eval.songs.labels import join, read_metadata
+from sound_eval.files.tables import (
+    csv_lines,
+    csv_text,
+    frame_text,
+    guarded,
+    markdown_table,
+    read_csv,
+    unguarded,
+)
+from sound_eval.songs.labels import join_labels, read_metadata
 
 NASTY = [
     *[
@@ -72,6 +80,12 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers():
     assert frame_text(table) == "a,b,c\n-0.25,-1,-0.5\n3,2,'-0.5+1\n"
 
 
+def test_a_table_in_markdown():
+    assert markdown_table(["", "score"], [["a|b", 0.5]]) == (
+        "|  | score |\n| --- | --- |\n| a\\|b | 0.5 |\n"
+    )
+
+
 @pytest.mark.parametrize("text", ["=", "'=", "''=", "'''@x", "a", "'a", ""])
 def test_the_guard_is_taken_off_once(text):
     assert unguarded(guarded(text)) == text
@@ -93,7 +107,7 @@ def test_the_guard_is_taken_off_once(text):
 )
 def test_headers_as_people_and_spreadsheets_write_them(tmp_path, content):
     (tmp_path / "l.csv").write_bytes(content)
-    table, report = join(["a.mp3"], read_metadata(tmp_path / "l.csv"))
+    table, report = join_labels(["a.mp3"], read_metadata(tmp_path / "l.csv"))
     assert table.filename.tolist() == ["a.mp3"] and table.genre.str.strip().tolist() == ["Rock"]
     assert (report.without_row, report.without_song, report.duplicates) == (
         0,
@@ -136,24 +150,24 @@ NFC, NFD = (unicodedata.normalize(form, "é/ü.mp3") for form in ("NFC", "NFD"))
 
 def test_rows_meet_songs_in_any_spelling_and_the_exact_one_wins():
     for row in (NFC, NFD, f"./{NFC}", f"./{NFD}".replace("/", "\\"), f" {NFC} "):
-        table, report = join([NFD], labels(row))
+        table, report = join_labels([NFD], labels(row))
         assert (
             table.filename.tolist() == [NFD]
             and table.label.tolist() == ["0"]
             and report.duplicates == 0
         )
-    assert join([NFD, NFC], labels(NFC, NFD))[0].label.tolist() == ["1", "0"]
-    table, report = join([NFC], labels(NFD, "x.mp3", NFC, f"./{NFC}"))
+    assert join_labels([NFD, NFC], labels(NFC, NFD))[0].label.tolist() == ["1", "0"]
+    table, report = join_labels([NFC], labels(NFD, "x.mp3", NFC, f"./{NFC}"))
     assert table.label.tolist() == ["2"] and (report.duplicates, report.without_song) == (2, 1)
-    table, report = join([NFC, NFD], labels(NFC))
+    table, report = join_labels([NFC, NFD], labels(NFC))
     assert table.label.tolist() == ["0", ""], (
         "a row that is exactly one song's is not another's too"
     )
-    assert join(["a/b.mp3", "a\\b.mp3"], labels("a\\b.mp3"))[0].label.tolist() == ["", "0"]
+    assert join_labels(["a/b.mp3", "a\\b.mp3"], labels("a\\b.mp3"))[0].label.tolist() == ["", "0"]
 
 
 def test_a_row_that_means_two_songs_is_reported(capsys):
-    table, report = join([NFC, NFD, "x.mp3"], labels(f" {NFC}", "x.mp3"))
+    table, report = join_labels([NFC, NFD, "x.mp3"], labels(f" {NFC}", "x.mp3"))
     assert (
         table.label.tolist() == ["", "", "1"]
         and sorted(report.ambiguous) == sorted([NFC, NFD])
@@ -180,11 +194,11 @@ def test_a_row_that_means_two_songs_is_reported(capsys):
 )
 def test_a_csv_that_names_no_song_says_what_differs(song, row, message):
     with pytest.raises(InputError, match=message):
-        join([song], labels(row))
+        join_labels([song], labels(row))
 
 
 def test_the_case_of_some_names_is_a_hint_in_the_warning(capsys):
-    _, report = join(["a.mp3", "b.mp3"], labels("a.mp3", "B.mp3"))
+    _, report = join_labels(["a.mp3", "b.mp3"], labels("a.mp3", "B.mp3"))
     report.print_warnings("l.csv")
     assert (
         "1 of 2 songs have no row; they are without labels; "

@@ -12,6 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from conftest import REPO, write_run_folder
+from planted import small_config
 
 SVM, KMEANS = "process_results/logistic_regress.py", "process_results/sphere_kmeans.py"
 FRAMES = "process_results/vecwise_regress.py"
@@ -136,21 +137,18 @@ def test_a_report_replaces_nothing_and_that_is_said_before_the_work(
 
 def test_a_report_is_made_again_but_not_over_what_it_is_made_of(run, run_script, tmp_path):
     for model in ("knn", "logistic"):
-        run_script(SVM, *files(run), "--model", model, "--label", "genre", "--report", tmp_path)
+        options = ("--model", model, "--split", "set", "--label", "genre", "--report", tmp_path)
+        run_script(SVM, *files(run), *options)
     assert "classifier: logistic" in (tmp_path / "report.md").read_text(encoding="utf-8")
-    before = (tmp_path / "predictions.csv").read_bytes()
-    done = run_script(
-        SVM,
-        tmp_path / "predictions.csv",
-        *files(run)[1:],
-        "--label",
-        "genre",
-        "--report",
-        tmp_path,
-        check=False,
-    )
-    assert done.returncode == 1 and "predictions.csv: is read here" in done.stderr
-    assert (tmp_path / "predictions.csv").read_bytes() == before
+    predictions = tmp_path / "predictions.csv"
+    (run / "a link.csv").symlink_to(predictions)
+    before = predictions.read_bytes()
+    for labels in (predictions, run / "a link.csv"):
+        for script, *inputs in ((SVM, *files(run)[1:]), (FRAMES, run / "log mel")):
+            options = ("--label", "genre", "--report", tmp_path)
+            done = run_script(script, labels, *inputs, *options, check=False)
+            assert done.returncode == 1 and "predictions.csv: is read here" in done.stderr
+    assert predictions.read_bytes() == before
 
 
 def test_official_split_tests_the_test_rows_alone(run, run_script, tmp_path):
@@ -285,7 +283,7 @@ def messy_csv(run):
 
 def test_a_csv_with_every_misfit_is_counted_and_used(run, run_script, tmp_path):
     messy_csv(run)
-    done = run_script(SVM, *files(run, "messy.csv"), "--label", "genre")
+    done = run_script(SVM, *files(run, "messy.csv"), "--label", "genre", "--model", "knn")
     assert "72 songs, 72 tested" in done.stdout
     assert "4 of 80 songs have no row" in done.stderr and "4 rows name no song" in done.stderr
     assert (
@@ -305,17 +303,37 @@ def test_a_csv_with_every_misfit_is_counted_and_used(run, run_script, tmp_path):
         (SVM, ["--label", "mood"], "no column 'mood'; it has genre, artist, title, set"),
         (SVM, ["--label", "title"], "fewer than 5 songs"),
         (SVM, ["--label", "artist", "--group", "artist"], "0 label to tell apart"),
-        (SVM, ["--folds", "2"], "--folds 2"),
         (SVM, ["--split", "genre"], "is unknown; known are"),
         (KMEANS, ["--centers", "81"], "81 clusters of 80 songs"),
         (KMEANS, ["--choose-k", "2:90"], "fewer clusters than the 80 songs"),
-        (KMEANS, ["--output", "plot.jpeg2"], "plot.jpeg2: expected the name of a picture"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line(run, run_script, script, options, message):
     done = run_script(script, *files(run), *options, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert message in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "message"),
+    [
+        (SVM, ["--folds", "2"], "argument --folds: '2': expected a whole number of at least 3"),
+        (SVM, ["--seed", "-1"], "argument --seed: '-1': expected a whole number from 0 to"),
+        (SVM, ["--model", "forest"], "argument --model: invalid choice: 'forest'"),
+        (SVM, ["--group", "artist", "--split", "set"], "not allowed with argument"),
+        (FRAMES, ["--folds", "x"], "argument --folds: 'x': expected a whole number of at least 3"),
+        (KMEANS, ["--centers", "0"], "argument --centers: '0'"),
+        (KMEANS, ["--restarts", "0"], "argument --restarts: '0'"),
+        (KMEANS, ["--seed", "1.5"], "argument --seed: '1.5'"),
+        (KMEANS, ["--choose-k", "5:2"], "argument --choose-k: '5:2'"),
+        (KMEANS, ["--output", "plot.jpeg2"], "plot.jpeg2: expected the name of a picture"),
+    ],
+)
+def test_a_bad_command_line_exits_2(run, run_script, script, options, message):
+    inputs = files(run) if script != FRAMES else (run / "labels.csv", run / "log mel")
+    done = run_script(script, *inputs, *options, check=False)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("usage: ")
+    assert message in done.stderr.splitlines()[-1]
 
 
 def test_one_label_and_fewer_songs_than_folds_are_errors(run, run_script, tmp_path):
@@ -346,38 +364,23 @@ def balanced_accuracies(folder):
     return {result["name"]: result["scores"]["balanced accuracy"] for result in report["results"]}
 
 
-def test_random_weights_stand_beside_the_vectors_of_a_real_run(run, run_script, tmp_path):
-    run_script(
-        "spectrogram_doc2vec.py",
-        run / "log mel",
+def test_random_weights_stand_beside_the_vectors_of_a_run_with_weights(run, run_script, tmp_path):
+    names = (run / "run" / "music_list.txt").read_text(encoding="utf-8").splitlines()
+    made = write_run_folder(
         tmp_path / "run",
-        "--epochs",
-        "1",
-        "--config",
-        write_config(tmp_path),
+        np.load(run / "run" / "vector_at_1.npy"),
+        names,
+        small_config(NUM_MEL_BINS=40, OUTPUT_VECTOR_SIZE=16),
+        weights={"mean": np.zeros(40, np.float32), "deviation": np.ones(40, np.float32)},
     )
-    vectors = tmp_path / "run" / "vector_at_1.npy"
-    labels, report = run / "labels.csv", tmp_path / "report"
-    run_script(
-        SVM,
-        labels,
-        tmp_path / "run" / "music_list.txt",
-        vectors,
-        "--vectors-dir",  # the former name of --log-mel-dir
-        run / "log mel",
-        "--report",
-        report,
-    )
-    assert list(balanced_accuracies(report))[3] == "random weights"
+    # the former name of --log-mel-dir
+    options = ("--vectors-dir", run / "log mel", "--model", "knn", "--report", tmp_path / "report")
+    inputs = (run / "labels.csv", made.path / "music_list.txt", made.path / "vector_at_1.npy")
+    run_script(SVM, *inputs, *options)
+    scores = balanced_accuracies(tmp_path / "report")
+    assert list(scores)[3] == "random weights"
     # the log-mel tree knows nothing of the style
-    assert balanced_accuracies(report)["random weights"] < 0.6
-
-
-def write_config(folder):
-    (folder / "config.yaml").write_text(
-        "NUM_MEL_BINS: 40\nTIME_SEGMENT_SIZE: 0.1\nTEXTURE_SECONDS: 0\nTRAIN_STEPS_PER_SAVE: 2000\n"
-    )
-    return folder / "config.yaml"
+    assert scores["song vectors"] > 0.85 and scores["random weights"] < 0.6
 
 
 def test_frame_vectors_are_pooled_by_mean_and_deviation(run, run_script, tmp_path):
@@ -413,7 +416,15 @@ def test_frame_vectors_leave_out_song_vectors_and_folders_without_any_are_errors
     np.save(frames / "songs.npy", np.ones((N_SONGS, 6), np.float32))
     (frames / "songs.npy.json").write_text("{}")
     done = run_script(
-        FRAMES, run / "labels.csv", frames, "--run-dir", run / "run", "--label", "genre"
+        FRAMES,
+        run / "labels.csv",
+        frames,
+        "--run-dir",
+        run / "run",
+        "--label",
+        "genre",
+        "--model",
+        "knn",
     )
     assert "warning" not in done.stderr and "80 songs, 80 tested" in done.stdout
     done = run_script(FRAMES, run / "labels.csv", run / "run" / "weights", check=False)

@@ -109,6 +109,8 @@ def test_a_subset_holds_the_smaller_ones(fma_metadata, run_script, tmp_path, sub
 
 
 def test_other_folders_and_files_are_errors(fma_metadata, run_script, tmp_path):
+    done = run_script(SCRIPT, fma_metadata, tmp_path / "out.csv", "--subset", "tiny", check=False)
+    assert done.returncode == 2 and "argument --subset: invalid choice: 'tiny'" in done.stderr
     done = run_script(SCRIPT, tmp_path, tmp_path / "out.csv", check=False)
     assert (
         done.returncode == 1

@@ -2,6 +2,7 @@
 three styles, each an arc of a plane of its own.
 """
 
+import argparse
 import json
 import os
 import re
@@ -11,20 +12,20 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import encode, planted_sound, write_run_folder
+from conftest import encode, planted_sound, script_module, write_run_folder
 from planted import write_config
 
 from sound_eval.audio.durations import Durations
 from sound_eval.errors import InputError
 from sound_eval.files.trees import audio_name, save_array, save_music_list, walk
 from sound_eval.model.run_folder import RunFolder
-from sound_eval.search.vectors import Cosine, Rules, Selection, first, ranked
-from sound_eval.songs.finding import find_song, nearest_names, seconds_from_text
+from sound_eval.search.paths import Rules, Selection, first
+from sound_eval.search.vectors import Cosine, ranked
 from sound_eval.songs.labels import read_metadata
 from sound_eval.songs.library import Library
-from sound_eval.songs.lists import Entry, as_csv, save_m3u8
 
 SCRIPT = "process_results/similar_songs.py"
+options = script_module("process_results/_search_options.py")
 
 
 @pytest.fixture(scope="module", name="names")
@@ -65,70 +66,6 @@ def ask_fixture(run_script, run_dir):
 
 def listed(answer):
     return [song["filename"] for song in answer["songs"]]
-
-
-# ---- naming a song ----
-
-
-NAMES = ["a/one.mp3", "a/one more.mp3", "b/Ünï two.wav", "b/000012.mp3", "-c/-dash.ogg"]
-
-
-@pytest.mark.parametrize(
-    ("text", "row"),
-    [
-        *[
-            ("a/one.mp3", 0),
-            ("./a/one.mp3", 0),
-            ("a/one.mp3.npy", 0),
-            ("one", 0),
-            ("one.mp3", 0),
-            ("MORE", 1),
-            ("ünï", 2),
-        ],
-        *[
-            ("000012", 3),
-            ("3", 3),
-            ("0", 0),
-            ("-dash", 4),
-            ("-c/-dash.ogg", 4),
-            ("./-c/-dash.ogg", 4),
-        ],
-    ],
-)
-def test_a_song_is_found_by_path_part_or_row(text, row):
-    assert find_song(text, NAMES) == row
-
-
-def test_an_ambiguous_part_lists_the_candidates_and_an_unknown_one_the_nearest_names():
-    with pytest.raises(
-        InputError, match=r"'b/' fits 2 songs: b/Ünï two.wav, b/000012.mp3; give more"
-    ):
-        find_song("b/", NAMES)
-    with pytest.raises(InputError, match=r"the nearest names are a/one more\.mp3"):
-        find_song("one mroe.mp3", NAMES)
-    with pytest.raises(InputError, match="row 5: the 5 songs have the rows 0 to 4"):
-        find_song("5", NAMES)
-
-
-def test_nearest_names_survive_a_typo_among_many():
-    names = [f"{number:03d}/{number:06d}.mp3" for number in range(2000)] + [
-        "other/Moonlight Sonata.mp3"
-    ]
-    assert nearest_names("moonlihgt sonata", names)[0] == "other/Moonlight Sonata.mp3"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("60min", 3600), ("1h30min", 5400), ("1h 30m", 5400), ("90s", 90), ("1.5h", 5400)],
-)
-def test_lengths(text, seconds):
-    assert seconds_from_text(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["60", "", "an hour", "60min!", "min"])
-def test_lengths_without_a_unit_are_refused(text):
-    with pytest.raises(InputError, match="expected something like 60min"):
-        seconds_from_text(text)
 
 
 # ---- near ----
@@ -177,17 +114,6 @@ def test_text_csv_and_json_tell_the_same(run_script, run_dir, labels_csv):
         f"   1  {first_song['similarity']:.3f}  {first_song['filename']}  "
         f"({first_song['labels']['title']})"
     )
-
-
-def test_csv_of_lists_without_labels_of_outside_songs():
-    lines = as_csv(
-        [("x", [Entry(None, "/a, b.mp3", None, {}), Entry(3, "c.mp3", 0.5, {"genre": "rock"})])]
-    ).splitlines()
-    assert lines == [
-        "query,rank,row,filename,similarity,genre",
-        'x,1,,"/a, b.mp3",,',
-        "x,2,3,c.mp3,0.5,rock",
-    ]
 
 
 def test_where_max_per_and_drop_duplicates(ask, labels_csv):
@@ -325,6 +251,20 @@ def test_path_refuses_what_cannot_be_walked(run_script, run_dir):
 
 
 # ---- playlist ----
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("60min", 3600), ("1h30min", 5400), ("1h 30m", 5400), ("90s", 90), ("1.5h", 5400)],
+)
+def test_lengths(text, seconds):
+    assert options.seconds_from_text(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["60", "", "an hour", "60min!", "min"])
+def test_lengths_without_a_unit_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected something like 60min"):
+        options.seconds_from_text(text)
 
 
 def test_playlist_lasts_as_long_as_asked_and_repeats_nothing(
@@ -540,22 +480,14 @@ def test_song_vectors_of_another_file(run_script, run_dir, names, vectors, tmp_p
         (("near", "zzz"), "the nearest names are"),
         (("near", "0", "--where", "folder=disc 7"), "folder is one of disc 0, disc 1"),
         (("near", "0", "--where", "genre=x"), "no column 'genre'; it has folder"),
-        (("near", "0", "--where", "genre"), "expected COLUMN=VALUE"),
-        (("near", "0", "--max-per", "folder", "none"), "expected a column and a number"),
-        (("near", "0", "--m3u8", "x.m3u8"), "--m3u8 needs --audio-dir"),
-        (("near", "0", "--json", "--csv"), "give one of them"),
-        (("near", "0", "--top", "0"), "expected at least 1"),
-        (("playlist", "0", "--length", "60min"), "give --log-mel-dir or --audio-dir"),
+        (("near", "0", "--audio-dir", "/no such"), "no such folder, given as --audio-dir"),
         (("near", "0", "--log-mel-dir", "/no"), "/no: no such folder, given as --log-mel-dir"),
         (("near", "0", "--vectors-dir", "/no"), "/no: no such folder, given as --log-mel-dir"),
-        (("playlist", "0", "--length", "60", "--audio-dir", "."), "60min, 1h30min"),
-        (("playlist", "0", "--drift", "7"), "--drift 7"),
-        (("path", "0", "1", "--steps", "0"), "--steps 0"),
         (("like", ""), "'' fits 24 songs"),
-        (("stats", "--neighbours", "0"), "--neighbours 0"),
+        (("stats", "--same", "genre"), "no column 'genre'; it has folder"),
     ],
 )
-def test_mistakes_are_one_line(run_script, run_dir, args, message):
+def test_what_does_not_fit_the_run_is_one_line(run_script, run_dir, args, message):
     done = run_script(SCRIPT, args[0], run_dir, *args[1:], check=False)
     assert done.returncode == 1 and done.stdout == ""
     assert (
@@ -563,6 +495,34 @@ def test_mistakes_are_one_line(run_script, run_dir, args, message):
         and done.stderr.startswith("error: ")
         and done.stderr.count("\n") == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("near", "0", "--where", "genre"), "argument --where: 'genre': expected COLUMN=VALUE"),
+        (("near", "0", "--max-per", "folder", "none"), "expected a column and a number"),
+        (("near", "0", "--max-per", "folder", "0"), "expected a column and a number"),
+        (("near", "0", "--m3u8", "x.m3u8"), "--m3u8 needs --audio-dir"),
+        (("near", "0", "--json", "--csv"), "give one of them"),
+        (("near", "0", "--index", "x", "--mutual-proximity"), "--index searches by cosine"),
+        (("near", "0", "--top", "0"), "argument --top: '0': expected a whole number of at least 1"),
+        (("like", "+0", "--top", "0"), "argument --top: '0'"),
+        (("playlist", "0", "--length", "60min"), "give --log-mel-dir or --audio-dir"),
+        (("playlist", "0", "--length", "60", "--audio-dir", "."), "60min, 1h30min"),
+        (("playlist", "0", "--drift", "7"), "argument --drift: '7'"),
+        (("playlist", "0", "--drift", "nan"), "argument --drift: 'nan'"),
+        (("path", "0", "1", "--steps", "0"), "argument --steps: '0'"),
+        (("path", "0"), "the following arguments are required: SONG"),
+        (("stats", "--neighbours", "0"), "argument --neighbours: '0'"),
+        (("sing",), "invalid choice: 'sing'"),
+    ],
+)
+def test_a_bad_command_line_exits_2(run_script, run_dir, args, message):
+    done = run_script(SCRIPT, args[0], run_dir, *args[1:], check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert re.search(r"similar_songs\.py( \w+)?: error: ", done.stderr.splitlines()[-1])
+    assert message in done.stderr.splitlines()[-1] and done.stderr.startswith("usage: ")
 
 
 def test_vectors_that_are_not_finite_are_named(run_script, vectors, names, tmp_path):
@@ -713,36 +673,6 @@ def test_tables_for_spreadsheets_come_back_as_they_were(run_script, apart):
         "@x",
         "Sade",
     }
-
-
-def test_a_name_that_looks_like_another_is_spelled_out():
-    names = ["a/x y.mp3", "b/caf\u00e9.mp3", "b/cafe\u0301.mp3"]
-    with pytest.raises(
-        InputError, match=r"named 'a/x\\xa0y\.mp3'; the nearest names are 'a/x y\.mp3'"
-    ):
-        find_song("a/x\u00a0y.mp3", names)
-    assert find_song("b/cafe\u0301.mp3", names) == 2 and find_song("b/café.mp3", names) == 1
-    with pytest.raises(
-        InputError,
-        match=r"fits 2 songs: 'b/caf\\xe9\.mp3', 'b/cafe\\u0301\.mp3'; "
-        r"give more of the path, or the row",
-    ):
-        find_song("./B\\CAFÉ.mp3", names)
-
-
-def test_lines_of_a_playlist_are_paths_whatever_the_name(tmp_path):
-    names = ["#1.mp3", " lead.mp3", "live: one/a.mp3", os.fsdecode(b"\xff\xfe.mp3"), "c\t'\".mp3"]
-    save_m3u8(tmp_path / "l.m3u8", [(tmp_path / name, "t", None) for name in names])
-    lines = (tmp_path / "l.m3u8").read_bytes().split(b"\n")[2::2]
-    assert lines == [
-        b"./#1.mp3",
-        b"./ lead.mp3",
-        b"./live: one/a.mp3",
-        b"\xff\xfe.mp3",
-        b"c\t'\".mp3",
-    ]
-    with pytest.raises(InputError, match="cannot hold a path with a line break"):
-        save_m3u8(tmp_path / "l.m3u8", [(tmp_path / "a\nb.mp3", "t", None)])
 
 
 def test_the_shortest_lists_there_are(run_script, run_dir, audio_folder):

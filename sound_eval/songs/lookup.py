@@ -1,5 +1,4 @@
-"""Songs as people name them: by path, by part of it, or by row; and lengths of time as
-they write them.
+"""The song that a person means: by its path, by part of it, or by its row.
 
 A song's name is its audio path relative to the audio folder (`000/000002.mp3`), with
 forward slashes; its row is its line in the music list, from 0.
@@ -14,7 +13,6 @@ from sound_eval.files.names import fitting, name_key, told_apart
 from sound_eval.files.trees import audio_name
 
 CANDIDATES_SHOWN = 8
-UNIT_SECONDS = {"h": 3600, "min": 60, "m": 60, "s": 1}
 
 
 def find_song(text, names):
@@ -30,12 +28,12 @@ def find_song(text, names):
     if len(same) == 1:
         return same[0]
     if not same and re.fullmatch("0|[1-9][0-9]*", text):
-        return checked_row(text, len(names))
-    fits = same or rows_with(name_key(path).casefold(), names)
+        return _checked_row(text, len(names))
+    fits = same or _rows_with(name_key(path).casefold(), names)
     if len(fits) == 1:
         return fits[0]
     if fits:
-        candidates = shown(told_apart([names[row] for row in fits]))
+        candidates = _shown(told_apart([names[row] for row in fits]))
         raise InputError(
             f"{text!r} fits {len(fits)} songs: {', '.join(candidates)}; "
             "give more of the path, or the row"
@@ -47,55 +45,47 @@ def find_song(text, names):
     )
 
 
-def rows_with(part, names):
-    """The rows of the songs with `part` in their path, in any case;
-    where it is the whole name of files, theirs alone.
+def _rows_with(part, names):
+    """The rows of the songs with `part` in their path, in any case; where it is the
+    whole name of files, theirs alone.
     """
     keys = [name_key(name).casefold() for name in names]
     fits = [row for row, key in enumerate(keys) if part in key]
-    whole = [
-        row
-        for row in fits
-        if part in (PurePosixPath(keys[row]).name, PurePosixPath(keys[row]).stem)
-    ]
+    paths = {row: PurePosixPath(keys[row]) for row in fits}
+    whole = [row for row, path in paths.items() if part in (path.name, path.stem)]
     return whole or fits
 
 
-def checked_row(text, n_songs):
-    """The row that the digits of `text` name; raises InputError where the list is shorter."""
+def _checked_row(text, n_songs):
+    """The row that the digits of `text` name.
+
+    Raises InputError where the list is shorter.
+    """
     if len(text) > len(str(n_songs)) or int(text) >= n_songs:
         raise InputError(f"row {text}: the {n_songs} songs have the rows 0 to {n_songs - 1}")
     return int(text)
 
 
-def shown(names):
+def _shown(names):
     """The first few names, and how many more there are."""
     more = len(names) - CANDIDATES_SHOWN
-    return [*names[:CANDIDATES_SHOWN], *([f"{more} more"] if more > 0 else [])]
+    if more <= 0:
+        return names
+    return [*names[:CANDIDATES_SHOWN], f"{more} more"]
 
 
 def nearest_names(text, names, count=3):
     """The names that share most groups of three letters with `text` (Dice coefficient)."""
-    wanted = trigrams(text)
+    wanted = _trigrams(text)
 
     def overlap(name):
-        letters = trigrams(name)
+        letters = _trigrams(name)
         return 2 * len(wanted & letters) / (len(wanted) + len(letters))
 
     return heapq.nlargest(count, names, key=overlap)
 
 
-def trigrams(text):
+def _trigrams(text):
     """The set of groups of three letters in `text`, its ends marked."""
     text = f"  {text.casefold()} "
     return {text[start : start + 3] for start in range(len(text) - 2)}
-
-
-def seconds_from_text(text):
-    """Seconds in `60min`, `1h30min`, `90s`; raises InputError on anything else."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", text.strip().lower())
-    if not parts or "".join(number + unit for number, unit in parts) != re.sub(
-        r"\s", "", text.lower()
-    ):
-        raise InputError(f"length {text!r}: expected something like 60min, 1h30min or 90s")
-    return sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts)

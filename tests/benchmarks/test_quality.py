@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from conftest import script_module
 
-from sound_eval.evaluation import scores
+from sound_eval.config import read_config, save_config
 from sound_eval.files.trees import save_array
 
 SCRIPT = "benchmarks/quality.py"
+five_scores = script_module("benchmarks/clip_scores.py").five_scores
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,7 @@ def corpus(tmp_path_factory):
         save_array(root / "vectors" / f"{clip:03d}.mp3.npy", frames.astype(np.float32))
         rows.append(f"{clip:03d}.mp3,album {song % 3},{'' if clip == 59 else f'song {song}'}")
     (root / "metadata.csv").write_text("\n".join(rows) + "\n")
+    save_config(root / "small.yaml", read_config().replace(HIDDEN_SIZE=64, OUTPUT_VECTOR_SIZE=16))
     return root
 
 
@@ -47,7 +50,8 @@ def run(run_script, corpus, out, *options, **kwargs):
 
 
 def test_the_table_holds_the_five_figures_of_the_vectors(corpus, run_script, tmp_path):
-    done = run(run_script, corpus, tmp_path, "--only", "log-mel", "random", "--seeds", "2")
+    options = ("--only", "log-mel", "random", "--seeds", "2", "--config", corpus / "small.yaml")
+    done = run(run_script, corpus, tmp_path, *options)
     results = json.loads((tmp_path / "quality.json").read_text())
     assert {name: len(rows) for name, rows in results.items()} == {
         "log-mel mean": 1,
@@ -63,7 +67,7 @@ def test_the_table_holds_the_five_figures_of_the_vectors(corpus, run_script, tmp
     vectors = ((vectors - vectors.mean(axis=0)) / vectors.std(axis=0))[:59]
     songs = np.array([f"song {clip // 4}" for clip in range(59)], dtype=object)
     albums = np.array([f"album {clip // 4 % 3}" for clip in range(59)], dtype=object)
-    expected = scores.five_scores(vectors, songs, albums, "song", "album")
+    expected = five_scores(vectors, songs, albums, "song", "album")
     assert results["log-mel mean"][0] == pytest.approx(expected)
     assert expected["song_r1"] > 0.9
 
@@ -87,6 +91,8 @@ def test_doc2vec_on_audio_words_beats_noise(corpus, run_script, tmp_path):
 
 
 def test_an_unknown_system_and_vectors_of_another_corpus_are_errors(corpus, run_script, tmp_path):
+    done = run(run_script, corpus, tmp_path, "--seeds", "0", check=False)
+    assert done.returncode == 2 and "argument --seeds: '0'" in done.stderr
     done = run(run_script, corpus, tmp_path, "--only", "wav2vec", check=False)
     assert done.returncode == 1 and "no such system; there are log-mel mean" in done.stderr
     save_array(tmp_path / "vectors" / "log-mel_mean_seed_0.npy", np.ones((3, 8)))

@@ -1,12 +1,10 @@
-"""Which column counts as the label, and vectors held against their music list."""
+"""Which column counts as the label, and rows that do not fit their header."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from sound_eval.errors import InputError
-from sound_eval.songs.labelled import choose_label_column, read_vectors
-from sound_eval.songs.labels import read_metadata
+from sound_eval.songs.labels import choose_label_column, read_metadata
 
 
 def table(**columns):
@@ -48,16 +46,3 @@ def test_rows_longer_than_the_header_are_an_error_and_shift_nothing(tmp_path, ro
         r"a value with ',' in it needs quotes",
     ):
         read_metadata(tmp_path / "labels.csv")
-
-
-@pytest.mark.parametrize(
-    "vectors", [np.zeros((4, 0)), np.full((4, 2), "x"), np.ones((4, 2), complex)]
-)
-def test_vectors_that_are_no_numbers_are_an_error(tmp_path, vectors):
-    np.save(tmp_path / "v.npy", vectors)
-    with pytest.raises(
-        InputError,
-        match=r"v\.npy: (. values of type .* expected numbers|not a whole .*, "
-        r"where numbers are expected)",
-    ):
-        read_vectors(tmp_path / "v.npy", list("abcd"))

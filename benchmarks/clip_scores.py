@@ -17,7 +17,7 @@ similarity. Higher is better everywhere.
 
 import numpy as np
 
-from sound_eval.evaluation.classification import scores_of_labels, stratified_folds
+from sound_eval.evaluation.classification import scores, stratified_folds
 from sound_eval.evaluation.clustering import agreement, spherical_kmeans
 from sound_eval.search.vectors import unit_vectors
 
@@ -33,19 +33,24 @@ BLOCK = 512  # clips ranked at once
 def five_scores(vectors, songs, labels, song_name="song", label_name="label", seed=0):
     """The five figures as a dict, named after the columns."""
     unit = unit_vectors(vectors)
-    first, average_precision = song_retrieval(unit, songs)
-    return {
-        f"{song_name}_r1": first,
-        f"{song_name}_mAP": average_precision,
-        f"{label_name}_knn5": neighbour_vote(unit, songs, labels),
-        f"{label_name}_svm": svm_score(vectors, songs, labels, seed),
-        f"{label_name}_nmi": cluster_score(vectors, labels, seed),
-    }
+    values = (
+        *song_retrieval(unit, songs),
+        neighbour_vote(unit, songs, labels),
+        svm_score(vectors, songs, labels, seed),
+        cluster_score(vectors, labels, seed),
+    )
+    return dict(zip(names_of_five(song_name, label_name), values, strict=True))
+
+
+def names_of_five(song_name, label_name):
+    """The names of the five figures."""
+    of_label = [f"{label_name}_{what}" for what in ("knn5", "svm", "nmi")]
+    return [f"{song_name}_r1", f"{song_name}_mAP", *of_label]
 
 
 def rankings(unit, left_out):
-    """Blocks of (rows, other clips by falling similarity (n_rows, n_clips));
-    where `left_out(rows)` (n_rows, n_clips) is true they come last.
+    """Blocks of (rows, other clips by falling similarity (n_rows, n_clips)); where
+    `left_out(rows)` (n_rows, n_clips) is true they come last.
     """
     for first in range(0, len(unit), BLOCK):
         rows = np.arange(first, min(first + BLOCK, len(unit)))
@@ -55,12 +60,14 @@ def rankings(unit, left_out):
 
 
 def song_retrieval(unit, songs):
-    """Share of clips whose nearest other is of their song, and mean average precision;
-    clips without another of their song do not count.
+    """Share of clips whose nearest other is of their song, and mean average precision.
+
+    Clips without another of their song do not count.
     """
     _, codes = np.unique(songs, return_inverse=True)
     clips = np.arange(len(unit))
-    first, precision = [], []
+    first = []
+    precision = []
     for rows, order in rankings(unit, lambda rows: rows[:, None] == clips):
         relevant = (codes[order] == codes[rows, None])[:, :-1]  # the last one is the clip itself
         relevant = relevant[relevant.any(axis=1)]
@@ -71,8 +78,8 @@ def song_retrieval(unit, songs):
 
 
 def neighbour_vote(unit, songs, labels):
-    """Balanced accuracy of the commonest label among the nearest clips of other songs;
-    of equally common ones the first in the alphabet.
+    """Balanced accuracy of the commonest label among the nearest clips of other songs, of
+    equally common ones the first in the alphabet.
     """
     _, song_codes = np.unique(songs, return_inverse=True)
     distinct, codes = np.unique(labels, return_inverse=True)
@@ -81,7 +88,7 @@ def neighbour_vote(unit, songs, labels):
         # (n_rows, n_labels)
         votes = (codes[order[:, :N_NEIGHBOURS, None]] == np.arange(len(distinct))).sum(axis=1)
         voted[rows] = votes.argmax(axis=1)
-    return scores_of_labels(labels, distinct[voted])["balanced accuracy"]
+    return scores(labels, distinct[voted])["balanced accuracy"]
 
 
 def svm_score(vectors, songs, labels, seed=0):
@@ -96,7 +103,7 @@ def svm_score(vectors, songs, labels, seed=0):
             StandardScaler(), LinearSVC(C=SVM_C, class_weight="balanced", max_iter=5000)
         )
         predicted = svm.fit(vectors[train], labels[train]).predict(vectors[test])
-        values.append(scores_of_labels(labels[test], predicted)["balanced accuracy"])
+        values.append(scores(labels[test], predicted)["balanced accuracy"])
     return float(np.mean(values))
 
 

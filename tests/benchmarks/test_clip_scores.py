@@ -6,10 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import script_module
 from sklearn.metrics import average_precision_score
 
-from sound_eval.evaluation import scores
 from sound_eval.search.vectors import unit_vectors
+
+clip_scores = script_module("benchmarks/clip_scores.py")
 
 
 def corpus(
@@ -68,28 +70,29 @@ def plain_vote(vectors, songs, labels):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_retrieval_and_vote_equal_plain_references(seed, monkeypatch):
-    monkeypatch.setattr(scores, "BLOCK", 33)  # several blocks, the last one short
+    monkeypatch.setattr(clip_scores, "BLOCK", 33)  # several blocks, the last one short
     vectors, songs, labels = corpus(seed, noise=2.0)
     songs[5] = "a song of one clip"
     unit = unit_vectors(vectors)
-    assert scores.song_retrieval(unit, songs) == pytest.approx(
+    assert clip_scores.song_retrieval(unit, songs) == pytest.approx(
         plain_retrieval(vectors, songs), abs=1e-6
     )
-    assert scores.neighbour_vote(unit, songs, labels) == pytest.approx(
+    assert clip_scores.neighbour_vote(unit, songs, labels) == pytest.approx(
         plain_vote(vectors, songs, labels), abs=1e-9
     )
 
 
 def test_a_corpus_that_is_easy_scores_high_everywhere():
     vectors, songs, labels = corpus(0, noise=0.2, label_distance=4.0)
-    values = scores.five_scores(vectors, songs, labels, "piece", "style")
+    values = clip_scores.five_scores(vectors, songs, labels, "piece", "style")
     assert list(values) == ["piece_r1", "piece_mAP", "style_knn5", "style_svm", "style_nmi"]
     assert min(values.values()) > 0.9
 
 
 def test_noise_scores_chance():
     values = [
-        scores.five_scores(*corpus(seed, label_distance=0, song_distance=0)) for seed in range(4)
+        clip_scores.five_scores(*corpus(seed, label_distance=0, song_distance=0))
+        for seed in range(4)
     ]
     mean = {name: np.mean([value[name] for value in values]) for name in values[0]}
     assert mean["song_r1"] < 0.06 and mean["song_mAP"] < 0.08  # three of 159 clips are right
@@ -99,6 +102,6 @@ def test_noise_scores_chance():
 
 def test_knowing_the_song_is_no_help_with_the_label():
     vectors, songs, labels = corpus(0, noise=0.1, label_distance=0, song_distance=3.0)
-    values = scores.five_scores(vectors, songs, labels)
+    values = clip_scores.five_scores(vectors, songs, labels)
     assert values["song_r1"] > 0.95
     assert values["label_knn5"] < 0.45 and values["label_svm"] < 0.45
