@@ -123,6 +123,7 @@ def opened(context, address, **media):
     page = free.pop() if free else context.new_page()
     watched = Watched()
     page.set_default_timeout(10_000)
+    page.bring_to_front()  # tabs behind another draw seldom
     watched.follow(page)
     page.emulate_media(color_scheme=media.get("scheme", "light"))
     width, height = media.get("size", DESKTOP)
@@ -131,6 +132,9 @@ def opened(context, address, **media):
     page.evaluate("soundEval.ready")
     yield page, watched
     watched.leave(page)
+    if free:
+        page.close()
+        return
     page.goto("about:blank")
     page.mouse.move(0, 0)
     free.append(page)

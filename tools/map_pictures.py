@@ -104,11 +104,16 @@ def main(argv=None):
     """Build the map, open it in each theme and size, write the pictures."""
     args = parse_arguments(argv)
     check_outputs({args.out_dir / name: KIND for name, *_ in PICTURES}, [args.metadata])
+    with tempfile.TemporaryDirectory() as folder:
+        take_all(build(args, Path(folder) / "map"), args)
+
+
+def take_all(address, args):
+    """Write all pictures of the page at `address`."""
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        address = build(args, Path(folder) / "map")
-        executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, *view in PICTURES:
             with write_output(args.out_dir / name, KIND) as file:

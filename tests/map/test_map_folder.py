@@ -325,7 +325,8 @@ from pathlib import Path
 root, script, before = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 sys.path[:0] = [os.path.dirname(script), os.path.dirname(os.path.dirname(script))]
 import pandas, scipy.spatial
-from sound_eval.map import build
+from sound_eval.map import build, figure
+figure.figure_json()  # once for all builds
 CHANGES = ("replace", "link", "unlink", "rmdir", "write", "mkdir", "fsync")
 
 def die_at(turn):

@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from conftest import run_script
@@ -198,7 +198,10 @@ class Evil(BaseHTTPRequestHandler):
 
 @pytest.mark.browser
 def test_the_page_of_another_site_cannot_read_the_map(served, map_context):
-    with HTTPServer(("127.0.0.1", 0), Evil) as evil:
+    # In threads: a browser also opens connections by which it asks for nothing.
+    with ThreadingHTTPServer(("127.0.0.1", 0), Evil) as evil:
+        evil.daemon_threads = True
+        evil.block_on_close = False
         evil.victim = served
         threading.Thread(target=evil.serve_forever, daemon=True).start()
         page = map_context.new_page()
