@@ -33,7 +33,7 @@ from sound_eval.cli import (
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import check_outputs, write_output
 from sound_eval.files.tables import csv_text
-from sound_eval.files.trees import TEMPORARY_PREFIX, replacing
+from sound_eval.files.writing import TEMPORARY_PREFIX, replacing
 from sound_eval.log_mel.processes import run_local, usable_cores
 from sound_eval.terminal import Progress
 

@@ -27,8 +27,9 @@ from sound_eval.errors import InputError
 from sound_eval.evaluation import figures
 from sound_eval.evaluation.pooling import pool_tree
 from sound_eval.files.outputs import check_outputs, write_outputs
+from sound_eval.files.reading import load_array
 from sound_eval.files.tables import markdown_table
-from sound_eval.files.trees import load_array, save_array
+from sound_eval.files.writing import save_array
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.model.run_folder import RunFolder

@@ -16,7 +16,8 @@ import yaml
 
 from sound_eval.errors import InputError
 from sound_eval.files.names import AUDIO_SUFFIXES
-from sound_eval.files.trees import read_text, save_text
+from sound_eval.files.reading import read_text
+from sound_eval.files.writing import save_text
 from sound_eval.terminal import warn
 
 DEFAULT_PRESET = Path(__file__).resolve().parent.parent / "configs" / "default_config.yaml"

@@ -17,7 +17,8 @@ from sound_eval.audio.decoders import UNKNOWN_FRAMES
 from sound_eval.errors import InputError
 from sound_eval.files.marks import TREE_MARK
 from sound_eval.files.names import on_disk
-from sound_eval.files.trees import load_frames, log_mel_name
+from sound_eval.files.reading import load_frames
+from sound_eval.files.trees import log_mel_name
 from sound_eval.structure.containers import read_layout
 from sound_eval.structure.file import AudioFile
 

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.fft import dct
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import load_frames, log_mel_name, walk_songs
+from sound_eval.files.reading import load_frames
+from sound_eval.files.trees import log_mel_name, walk_songs
 from sound_eval.terminal import Progress, warn
 
 N_MFCC = 20

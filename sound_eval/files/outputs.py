@@ -29,7 +29,7 @@ from sound_eval.errors import InputError
 from sound_eval.files.locks import Lock
 from sound_eval.files.marks import is_part_of_run, is_part_of_tree
 from sound_eval.files.names import AUDIO_SUFFIXES
-from sound_eval.files.trees import NO_LINK, atomic_write, remove_temporaries
+from sound_eval.files.writing import NO_LINK, atomic_write, remove_temporaries
 
 RECORD_NAME = ".sound-eval.jsonl"
 LABELS, CLUSTERS = "labels", "clusters"  # kinds that more than their own scripts know
@@ -226,7 +226,7 @@ def add_line(record, name, kind, written, sync=False):
 
 @contextmanager
 def write_output(path, kind, mode="wb", **kwargs):
-    """`trees.atomic_write` for an output: refuses to replace what is none of this kind,
+    """`writing.atomic_write` for an output: refuses to replace what is none of this kind,
     and records what it wrote.
 
     Raises InputError as `check_output` does, before anything is written.
@@ -336,7 +336,7 @@ class OutputTree:
                 raise InputError(f"{self.root / name}: {NOT_OURS}")
 
     def write(self, name):
-        """`trees.atomic_write` for the output `name`, with a line in the record;
+        """`writing.atomic_write` for the output `name`, with a line in the record;
         `check` comes before.
         """
         return atomic_write(

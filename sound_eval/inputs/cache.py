@@ -15,16 +15,9 @@ from functools import partial
 import numpy as np
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import (
-    array_header,
-    load_array,
-    log_mel_name,
-    open_file,
-    read_text,
-    save_array,
-    save_text,
-    sync_folder,
-)
+from sound_eval.files.reading import array_header, load_array, open_file, read_text
+from sound_eval.files.trees import log_mel_name
+from sound_eval.files.writing import save_array, save_text, sync_folder
 from sound_eval.inputs.input_file import REMEDY, InputFile, make_input_file, sync_file
 from sound_eval.inputs.network_inputs import (
     INPUT_KEYS,

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import array_header, open_file
+from sound_eval.files.reading import array_header, open_file
 
 ALIGNMENT = 64  # bytes; TensorFlow copies arrays that begin anywhere else
 REMEDY = "delete the folder it lies in and start again"

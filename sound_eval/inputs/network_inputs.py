@@ -16,13 +16,8 @@ import numpy as np
 from sound_eval.config import LOG_MEL_KEYS
 from sound_eval.errors import InputError
 from sound_eval.files.marks import RUN_MARK
-from sound_eval.files.trees import (
-    checked_frames,
-    checked_names,
-    load_array,
-    log_mel_name,
-    walk_songs,
-)
+from sound_eval.files.reading import checked_frames, load_array
+from sound_eval.files.trees import checked_names, log_mel_name, walk_songs
 from sound_eval.inputs import texture
 
 # the config keys that inputs depend on

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import atomic_write
+from sound_eval.files.writing import atomic_write
 from sound_eval.log_mel.tree_files import standing
 
 COLUMNS = ["file", "reason", "message"]

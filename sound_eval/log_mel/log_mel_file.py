@@ -21,7 +21,7 @@ import numpy as np
 
 from sound_eval.audio import decode
 from sound_eval.errors import InputError, one_line
-from sound_eval.files.trees import atomic_write
+from sound_eval.files.writing import atomic_write
 from sound_eval.log_mel import melspec
 from sound_eval.log_mel.tree_files import standing
 from sound_eval.log_mel.tree_plan import TAKEN, place_taken

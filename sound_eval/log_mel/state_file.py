@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import atomic_write
+from sound_eval.files.writing import atomic_write
 from sound_eval.log_mel.failure_file import naming
 from sound_eval.log_mel.tree_files import standing
 

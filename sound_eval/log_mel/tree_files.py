@@ -19,13 +19,8 @@ import numpy as np
 
 from sound_eval.errors import InputError
 from sound_eval.files.marks import MUSIC_LIST_NAME, RUN_MARK
-from sound_eval.files.trees import (
-    LOG_MEL_SUFFIX,
-    TEMPORARY_NAME,
-    audio_name,
-    is_inside,
-    temporary_beside,
-)
+from sound_eval.files.trees import LOG_MEL_SUFFIX, audio_name, is_inside
+from sound_eval.files.writing import TEMPORARY_NAME, temporary_beside
 
 # A file by which a folder is known to be something else, and what it is then.
 SIGNS = {

@@ -26,7 +26,8 @@ from sound_eval.config import LOG_MEL_KEYS
 from sound_eval.errors import InputError
 from sound_eval.files.locks import Lock
 from sound_eval.files.marks import FAILURES_NAME, TREE_MARK
-from sound_eval.files.trees import log_mel_name, sync_folder
+from sound_eval.files.trees import log_mel_name
+from sound_eval.files.writing import sync_folder
 from sound_eval.log_mel.failure_file import FailureFile
 from sound_eval.log_mel.state_file import StateFile, claim_line, done_line
 from sound_eval.log_mel.tree_files import is_gone, is_log_mel, survey

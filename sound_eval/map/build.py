@@ -12,7 +12,9 @@ import numpy as np
 from sound_eval.errors import InputError
 from sound_eval.evaluation.clustering import spherical_kmeans
 from sound_eval.files.marks import TREE_MARK
-from sound_eval.files.trees import array_bytes, is_inside, load_array, names_text
+from sound_eval.files.reading import load_array
+from sound_eval.files.trees import is_inside, names_text
+from sound_eval.files.writing import array_bytes
 from sound_eval.map import clusters as map_clusters
 from sound_eval.map import data, page, projection
 from sound_eval.map.folder.former import read_places

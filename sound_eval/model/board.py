@@ -19,7 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import read_text, save_text
+from sound_eval.files.reading import read_text
+from sound_eval.files.writing import save_text
 from sound_eval.model.song_vectors import evenly
 
 VECTORS_NAME = "vectors.tsv"

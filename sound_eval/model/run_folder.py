@@ -35,15 +35,15 @@ from sound_eval.files.marks import (
     RUN_FOLDERS,
     RUN_MARK,
 )
-from sound_eval.files.trees import (
+from sound_eval.files.reading import (
     array_header,
     array_in,
     load_array,
-    music_list_in,
     open_file,
     read_text,
     text_in,
 )
+from sound_eval.files.trees import music_list_in
 
 KIND = "run folder"  # of what a training writes, in the record of outputs
 MOST_EPOCH_BYTES = 32

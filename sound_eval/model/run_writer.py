@@ -30,13 +30,8 @@ from sound_eval.files.marks import (
     RUN_MARK,
     RUN_TEXTS,
 )
-from sound_eval.files.trees import (
-    atomic_write,
-    music_list_text,
-    remove_temporaries,
-    sync_folder,
-    write_array,
-)
+from sound_eval.files.trees import music_list_text
+from sound_eval.files.writing import atomic_write, remove_temporaries, sync_folder, write_array
 from sound_eval.inputs.cache import ARRAY_NAMES, STATE_NAME
 from sound_eval.model.run_folder import CONFIG_ARRAY, KIND, VECTORS, RunFolder
 

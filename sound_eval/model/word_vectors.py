@@ -8,7 +8,8 @@ import numpy as np
 from sound_eval.errors import InputError
 from sound_eval.files.marks import TREE_MARK
 from sound_eval.files.outputs import OutputTree
-from sound_eval.files.trees import is_inside, log_mel_name, write_array
+from sound_eval.files.trees import is_inside, log_mel_name
+from sound_eval.files.writing import write_array
 from sound_eval.inputs.network_inputs import read_inputs
 from sound_eval.inputs.song_processes import in_processes
 from sound_eval.model.song_vectors import mean_of_words

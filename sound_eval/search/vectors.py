@@ -12,7 +12,7 @@ deterministic: equal scores are ordered by row.
 import numpy as np
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import load_array
+from sound_eval.files.reading import load_array
 
 BLOCK_BYTES = 64e6  # memory of one block of scores
 FIRST_LOOK = 256  # songs ranked at first; a list that needs more asks for GROWTH times as many

@@ -24,13 +24,9 @@ from sound_eval.errors import InputError, one_line
 from sound_eval.files.marks import MUSIC_LIST_NAME
 from sound_eval.files.names import fitting, on_disk, text_key
 from sound_eval.files.outputs import check_output, lines_of_kind, write_output
-from sound_eval.files.trees import (
-    load_array,
-    music_list_text,
-    read_music_list,
-    read_text,
-    write_array,
-)
+from sound_eval.files.reading import load_array, read_text
+from sound_eval.files.trees import music_list_text, read_music_list
+from sound_eval.files.writing import write_array
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.search.paths import Rules
 from sound_eval.search.vectors import unit_vectors

@@ -12,7 +12,7 @@ from broken_audio import BARE_MP3, ID3V1, KINDS, SECONDS, STREAMS, ape_tag, id3,
 from sound_eval.audio.durations import Durations, UnknownLengthError, seconds_of_file
 from sound_eval.config import Config
 from sound_eval.errors import InputError
-from sound_eval.files.trees import save_array
+from sound_eval.files.writing import save_array
 from sound_eval.log_mel.spectrify import spectrify
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import script_module
 
 from sound_eval.config import read_config, save_config
-from sound_eval.files.trees import save_array
+from sound_eval.files.writing import save_array
 
 SCRIPT = "benchmarks/quality.py"
 five_scores = script_module("benchmarks/clip_scores.py").five_scores

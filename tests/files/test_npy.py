@@ -15,7 +15,7 @@ import pytest
 
 from sound_eval.errors import InputError
 from sound_eval.files import npy
-from sound_eval.files.trees import load_array, load_frames
+from sound_eval.files.reading import load_array, load_frames
 
 FRAMES = np.arange(24, dtype=np.float32).reshape(6, 4)
 

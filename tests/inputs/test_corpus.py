@@ -12,7 +12,7 @@ from conftest import REPO
 from planted import planted_song, small_config, write_tree
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import save_array, save_text
+from sound_eval.files.writing import save_array, save_text
 from sound_eval.inputs import cache as caches
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import inputs_of_frames, list_songs

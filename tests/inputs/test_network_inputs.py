@@ -6,7 +6,7 @@ from conftest import write_run_folder
 from planted import planted_song, small_config, write_tree
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import save_array
+from sound_eval.files.writing import save_array
 from sound_eval.inputs.network_inputs import (
     exact_inputs,
     inputs_of_frames,

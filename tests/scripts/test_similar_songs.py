@@ -17,7 +17,8 @@ from planted import write_config
 
 from sound_eval.audio.durations import Durations
 from sound_eval.errors import InputError
-from sound_eval.files.trees import audio_name, save_array, save_music_list, walk
+from sound_eval.files.trees import audio_name, save_music_list, walk
+from sound_eval.files.writing import save_array
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.search.paths import Rules, Selection, first
 from sound_eval.search.vectors import Cosine, ranked

@@ -8,7 +8,7 @@ import signal
 from sound_eval import programs
 from sound_eval.audio.durations import UnknownLengthError, seconds_of_file
 from sound_eval.errors import InputError
-from sound_eval.files.trees import NO_ROOM
+from sound_eval.files.writing import NO_ROOM
 
 CLIP_BITRATE = "96k"
 FULL_BITRATE = "160k"

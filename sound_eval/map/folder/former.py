@@ -12,7 +12,8 @@ from html import unescape
 from pathlib import Path
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import load_array, read_names
+from sound_eval.files.reading import load_array
+from sound_eval.files.trees import read_names
 from sound_eval.map.folder.record import PAGE
 from sound_eval.map.page import digest
 

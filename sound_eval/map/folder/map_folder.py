@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from sound_eval.errors import InputError
 from sound_eval.files.locks import Lock
 from sound_eval.files.outputs import digest
-from sound_eval.files.trees import (
+from sound_eval.files.writing import (
     TEMPORARY_NAME,
     atomic_write,
     place_file,

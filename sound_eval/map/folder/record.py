@@ -26,7 +26,7 @@ from pathlib import Path
 
 from sound_eval.errors import InputError
 from sound_eval.files.outputs import is_described, parsed
-from sound_eval.files.trees import save_text
+from sound_eval.files.writing import save_text
 
 PAGE = "index.html"
 DATA = "data"

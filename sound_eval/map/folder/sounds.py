@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from sound_eval.files.trees import NO_ROOM, place_file, temporary_beside
+from sound_eval.files.writing import NO_ROOM, place_file, temporary_beside
 from sound_eval.map.folder.encoding import encode
 from sound_eval.map.folder.map_folder import taken_error
 from sound_eval.map.folder.places import NO_SUCH_NAME, Beside, Tree

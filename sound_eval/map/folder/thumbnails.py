@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from sound_eval.errors import InputError
-from sound_eval.files.trees import load_frames, log_mel_name
+from sound_eval.files.reading import load_frames
+from sound_eval.files.trees import log_mel_name
 from sound_eval.map.folder.former import is_thumbnail
 from sound_eval.map.folder.places import NO_SUCH_NAME, Beside, Tree
 from sound_eval.map.folder.record import THUMBNAILS
