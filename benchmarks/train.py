@@ -17,7 +17,6 @@ Prints a table in Markdown.
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +29,7 @@ from sound_eval.config import read_config
 from sound_eval.files.tables import print_markdown
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs, overlap
+from sound_eval.log_mel.processes import usable_cores
 from sound_eval.model import inference, song_vectors
 from sound_eval.search.vectors import unit_vectors
 from sound_eval.songs.labels import column, read_joined
@@ -210,9 +210,15 @@ def doc2vec(corpus, config, songs, args):
         for i, (start, n) in enumerate(zip(corpus.starts, corpus.lengths, strict=False))
     ]
     model = Doc2Vec(
-        vector_size=config.OUTPUT_VECTOR_SIZE, dm=0, negative=NEGATIVES, sample=0, min_count=1,
-        epochs=args.doc2vec_epochs, workers=len(os.sched_getaffinity(0)), seed=args.seed,
-    )  # fmt: skip
+        vector_size=config.OUTPUT_VECTOR_SIZE,
+        dm=0,
+        negative=NEGATIVES,
+        sample=0,
+        min_count=1,
+        epochs=args.doc2vec_epochs,
+        workers=usable_cores(),
+        seed=args.seed,
+    )
     model.build_vocab(documents)
     model.train(
         documents, total_examples=model.corpus_count, epochs=model.epochs, callbacks=[EachEpoch()]

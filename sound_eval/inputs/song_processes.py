@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from threadpoolctl import threadpool_limits
 
 from sound_eval.errors import InputError
-from sound_eval.log_mel.processes import start_worker
+from sound_eval.log_mel.processes import start_worker, usable_cores
 from sound_eval.terminal import Progress
 
 MOST_MESSAGES = 4096  # that a large corpus is handed to processes in
@@ -21,11 +21,12 @@ def in_processes(function, items, what):
 
     Raises InputError where the system ends one of the processes.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with Progress(len(items), "song", what) as progress, ExitStack() as stack:
         if len(items) > SMALL_CORPUS:
             pool = stack.enter_context(
-                ProcessPoolExecutor(cores, initializer=start_process, initargs=(os.getpid(),))
+                ProcessPoolExecutor(
+                    usable_cores(), initializer=start_process, initargs=(os.getpid(),)
+                )
             )
             results = pool.map(function, items, chunksize=max(8, len(items) // MOST_MESSAGES))
         else:

@@ -21,7 +21,6 @@ evenly from the training corpus.
 """
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,6 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import overlap
+from sound_eval.log_mel.processes import usable_cores
 from sound_eval.model.pairs import least_distance
 from sound_eval.model.state import LAYERS
 from sound_eval.terminal import Progress
@@ -144,7 +144,7 @@ def infer_song_terms(networks, songs, read, config):
     The songs are read a group at a time, so that memory holds a few of them, however
     many there are; how far it is shows.
     """
-    at_once = SONGS_AT_ONCE * os.cpu_count()  # a group for each thread
+    at_once = SONGS_AT_ONCE * usable_cores()  # a group for each thread
     solved = [np.empty((0, networks.dim_out), np.float32)]
     with Progress(len(songs), "song", "inferring") as progress:
         for first in range(0, len(songs), at_once):
@@ -168,7 +168,7 @@ def song_terms(networks, songs, config):
     groups = [songs[i : i + SONGS_AT_ONCE] for i in range(0, len(songs), SONGS_AT_ONCE)]
     # Products of small matrices: one thread for each group is faster than all threads
     # for each product.
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
+    with threadpool_limits(1), ThreadPoolExecutor(usable_cores()) as threads:
         solved = threads.map(
             lambda group: _solve(_Pairs.of(networks, group, config), config), groups
         )

@@ -64,7 +64,7 @@ def test_the_same_on_every_call_and_in_any_company(networks):
 def test_songs_are_read_a_group_at_a_time_and_come_out_the_same(networks, monkeypatch):
     songs = [planted_song(i % 3, i, n_frames=20 + 7 * i) for i in range(5)]
     monkeypatch.setattr(inference, "SONGS_AT_ONCE", 2)
-    monkeypatch.setattr(inference.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(inference, "usable_cores", lambda: 1)
     read = []
 
     def reading(row):

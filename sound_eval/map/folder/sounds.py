@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from sound_eval.files.writing import NO_ROOM, place_file, temporary_beside
+from sound_eval.log_mel.processes import usable_cores
 from sound_eval.map.folder.encoding import encode
 from sound_eval.map.folder.map_folder import taken_error
 from sound_eval.map.folder.places import NO_SUCH_NAME, Beside, Tree
@@ -265,7 +266,7 @@ def _place_all(placer, names):
     sounds = []
     with (
         Progress(len(names), "song", "audio") as progress,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(usable_cores()) as pool,
     ):
         try:
             for sound in pool.map(placer.place, names):
