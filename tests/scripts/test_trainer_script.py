@@ -419,9 +419,12 @@ def test_songs_shorter_than_the_window_train(tmp_path, config):
 
 
 def test_bad_arguments(tree, config, tmp_path):
-    done = run_script(
-        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=0", check=False
-    )
-    assert done.returncode == 2 and "expected more than 0" in done.stderr
+    for option, value in (
+        *(("--epochs", "0"), ("--patience", "-1"), ("--keep", "0"), ("--keep", "2.5")),
+        *(("--max-minutes", "0"), ("--max-minutes", "nan"), ("--max-minutes", "x")),
+    ):
+        run = tmp_path / "run"
+        done = run_script(SCRIPT, tree, run, f"--config={config}", f"{option}={value}", check=False)
+        assert done.returncode == 2 and f"argument {option}: '{value}': expected" in done.stderr
     done = run_script(SCRIPT, tree, tmp_path / "run", "--config=/nowhere.yaml", check=False)
     assert done.returncode == 1 and done.stderr.startswith("error: /nowhere.yaml")
