@@ -9,7 +9,14 @@ import signal
 import time
 from pathlib import Path
 
-from sound_eval.cli import print_next, run_main, script_parser, seed_number
+from sound_eval.cli import (
+    positive_int,
+    positive_number,
+    print_next,
+    run_main,
+    script_parser,
+    seed_number,
+)
 from sound_eval.model.run import Options, train
 
 EXAMPLE = """example:
@@ -35,18 +42,17 @@ def parse_arguments(argv):
         help="YAML file (default: configs/default_config.yaml, "
         "or the run folder's own on resuming)",
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="stop after N more epochs")
+    some = {"type": positive_int, "metavar": "N"}
+    parser.add_argument("--epochs", help="stop after N more epochs", **some)
     parser.add_argument(
         "--max-minutes",
-        type=float,
+        type=positive_number,
         metavar="M",
         help="stop M minutes after the command began, and save",
     )
+    parser.add_argument("--patience", help="stop after N epochs without a lower cost", **some)
     parser.add_argument(
-        "--patience", type=int, metavar="N", help="stop after N epochs without a lower cost"
-    )
-    parser.add_argument(
-        "--keep", type=int, metavar="N", help="keep only the last N vector_at_*.npy (default: all)"
+        "--keep", help="keep only the last N vector_at_*.npy (default: all)", **some
     )
     parser.add_argument(
         "--tensorboard",
@@ -59,12 +65,7 @@ def parse_arguments(argv):
         default=0,
         help="of the first weights and of the pairs drawn (default: 0)",
     )
-    args = parser.parse_args(argv)
-    for name in ("epochs", "max_minutes", "patience", "keep"):
-        value = getattr(args, name)
-        if value is not None and not value > 0:  # nan is not either
-            parser.error(f"--{name.replace('_', '-')} is {value}, expected more than 0")
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
@@ -73,15 +74,8 @@ def main(argv=None):
     args = parse_arguments(argv)
     # like Ctrl-C it ends at once while there is nothing to save
     signal.signal(signal.SIGTERM, sound_eval.interrupts.on_signal)
-    options = Options(
-        args.epochs,
-        args.max_minutes,
-        args.patience,
-        args.keep,
-        args.tensorboard,
-        args.seed,
-        began,
-    )
+    limits = (args.epochs, args.max_minutes, args.patience)
+    options = Options(*limits, args.keep, args.tensorboard, args.seed, began)
     trained = train(args.vectors_dir, args.run_dir, args.config, options)
     print(
         f"{args.run_dir}: {trained.n_songs} song vectors after epoch {trained.epoch} in "

@@ -31,6 +31,22 @@ def config(tmp_path):
     return write_config(tmp_path / "small.yaml")
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """The run folder of one epoch on such a tree."""
+    root = tmp_path_factory.mktemp("trained")
+    write_tree(root / "tree")
+    config = write_config(root / "small.yaml")
+    run_script(SCRIPT, root / "tree", root / "run", f"--config={config}", "--epochs=1")
+    return root / "run"
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(trained_once, tmp_path / "run")
+
+
 def start(tree, run, config, *args):
     """The script in the background, with its output to a file beside the run folder."""
     log = open(run.with_suffix(".log"), "w")  # noqa: SIM115 - closed with the process
@@ -275,14 +291,13 @@ def test_second_trainer_on_one_folder_stops(tree, config, tmp_path):
     run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
 
 
-def test_what_the_folder_holds_is_read_under_its_lock(tree, config, tmp_path):
-    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+def test_what_the_folder_holds_is_read_under_its_lock(tree, trained):
     next(tree.rglob("*.npy")).unlink()
-    with RunWriter(tmp_path / "run"):
-        done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
+    with RunWriter(trained):
+        done = run_script(SCRIPT, tree, trained, check=False)
     # the list of songs may be about to change
     assert "another training" in done.stderr and "are gone" not in done.stderr
-    done = run_script(SCRIPT, tree, tmp_path / "run", check=False)
+    done = run_script(SCRIPT, tree, trained, check=False)
     assert "another training" not in done.stderr and "are gone" in done.stderr
 
 
@@ -303,21 +318,18 @@ def test_new_songs_are_added_and_old_rows_stay(tree, config, tmp_path):
     assert style[similar.argmax()] == 1  # the new song begins among its kin
 
 
-def test_songs_that_have_gone_are_an_error_with_a_way_out(tree, config, tmp_path):
-    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+def test_songs_that_have_gone_are_an_error_with_a_way_out(tree, config, trained):
     gone = next(tree.rglob("*.npy"))
     gone.unlink()
-    done = run_script(
-        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1", check=False
-    )
-    assert done.returncode == 1 and gone.name in done.stderr and "new run folder" in done.stderr
-    assert_complete(tmp_path / "run")
+    done = run_script(SCRIPT, tree, trained, f"--config={config}", "--epochs=1", check=False)
+    assert done.returncode == 1 and "new run folder" in done.stderr
+    assert f" gone: {gone.relative_to(tree).with_suffix('')}; " in done.stderr
+    assert_complete(trained)
 
 
-def test_another_architecture_is_an_error_that_says_what_differs(tree, config, tmp_path):
-    run_script(SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=1")
+def test_another_architecture_is_an_error_that_says_what_differs(tree, trained, tmp_path):
     other = write_config(tmp_path / "other.yaml", HIDDEN_SIZE=32, TIME_SEGMENT_SIZE=0.2)
-    done = run_script(SCRIPT, tree, tmp_path / "run", f"--config={other}", check=False)
+    done = run_script(SCRIPT, tree, trained, f"--config={other}", check=False)
     assert done.returncode == 1
     assert (
         "HIDDEN_SIZE is 32 here and 16 there" in done.stderr and "TIME_SEGMENT_SIZE" in done.stderr
@@ -407,9 +419,12 @@ def test_songs_shorter_than_the_window_train(tmp_path, config):
 
 
 def test_bad_arguments(tree, config, tmp_path):
-    done = run_script(
-        SCRIPT, tree, tmp_path / "run", f"--config={config}", "--epochs=0", check=False
-    )
-    assert done.returncode == 2 and "expected more than 0" in done.stderr
+    for option, value in (
+        *(("--epochs", "0"), ("--patience", "-1"), ("--keep", "0"), ("--keep", "2.5")),
+        *(("--max-minutes", "0"), ("--max-minutes", "nan"), ("--max-minutes", "x")),
+    ):
+        run = tmp_path / "run"
+        done = run_script(SCRIPT, tree, run, f"--config={config}", f"{option}={value}", check=False)
+        assert done.returncode == 2 and f"argument {option}: '{value}': expected" in done.stderr
     done = run_script(SCRIPT, tree, tmp_path / "run", "--config=/nowhere.yaml", check=False)
     assert done.returncode == 1 and done.stderr.startswith("error: /nowhere.yaml")
