@@ -213,11 +213,11 @@ def from_mapping(values, source):
         else:
             known[name] = checked(name, value, source)
     if legacy := [name for name in LEGACY_KEYS if name in values]:
-        warn(f"{source}: {legacy_notice(legacy, values)}")
+        warn(f"{source}: {_legacy_notice(legacy, values)}")
     return Config(**known)
 
 
-def legacy_notice(legacy, values):
+def _legacy_notice(legacy, values):
     """What is said of a file with keys of the first implementation."""
     text = f"{', '.join(legacy)}: of the first implementation and without effect"
     left_out = [f"{name} {LEGACY_VALUES[name]:g}" for name in LEGACY_VALUES if name not in values]
@@ -239,15 +239,15 @@ def checked(name, value, source):
     """
     wanted = FIELDS[name].type
     if wanted is tuple:
-        return checked_words(name, value, source)
-    value = number_as(wanted, value)
+        return _checked_words(name, value, source)
+    value = _number_as(wanted, value)
     if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
         raise InputError(f"{source}: {name} is {shown(value)}, expected {describe(wanted)}")
-    check_limits(name, value, source)
+    _check_limits(name, value, source)
     return value
 
 
-def checked_words(name, value, source):
+def _checked_words(name, value, source):
     """A list of strings as a tuple."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise InputError(
@@ -256,18 +256,18 @@ def checked_words(name, value, source):
     return tuple(value)
 
 
-def number_as(wanted, value):
+def _number_as(wanted, value):
     """`value` as an int or float where YAML spells that number otherwise, else as it is."""
     if wanted is float and type(value) is int and abs(value) <= MOST_NUMBER:
         return float(value)
     if wanted is int and isinstance(value, float) and value.is_integer():
         return int(value)  # YAML reads 2e6 with a dot, 2.0e+6, as a float
     if wanted is float and isinstance(value, str):
-        return number_from_text(value)  # YAML 1.1 reads 1e-3 as text
+        return _number_from_text(value)  # YAML 1.1 reads 1e-3 as text
     return value
 
 
-def number_from_text(text):
+def _number_from_text(text):
     """The float that `text` spells, or the text itself."""
     try:
         return float(text)
@@ -282,7 +282,7 @@ def describe(wanted):
     ]
 
 
-def check_limits(name, value, source):
+def _check_limits(name, value, source):
     """Raise InputError where a value lies outside its key's range or choices."""
     limits = FIELDS[name].metadata
     expected = None

@@ -199,7 +199,7 @@ def chance_scores(labels, folds):
     for train, test in folds:
         shares = np.bincount(codes[train], minlength=len(distinct)) / len(train)
         confusion += np.outer(np.bincount(codes[test], minlength=len(distinct)), shares)
-    return scores_of_confusion(confusion)
+    return _scores_of_confusion(confusion)
 
 
 def is_tested(predicted):
@@ -225,10 +225,10 @@ def confusion_matrix(truth, predicted, k, weights=None):
 def scores(labels, predicted):
     """The `SCORES` of predicted label texts, as a dict."""
     distinct, truth, guessed = as_numbers(labels, predicted)
-    return scores_of_confusion(confusion_matrix(truth, guessed, len(distinct)))
+    return _scores_of_confusion(confusion_matrix(truth, guessed, len(distinct)))
 
 
-def scores_of_confusion(confusion):
+def _scores_of_confusion(confusion):
     """Accuracy, balanced accuracy (mean recall of the labels that occur) and macro F1
     (of those that occur or are predicted).
     """
@@ -261,7 +261,7 @@ def bootstrap(truth, predicted, units=None, seed=0):
     for _ in range(N_RESAMPLES):
         times = np.bincount(random.integers(n_units, size=n_units), minlength=n_units)
         confusion = confusion_matrix(truth, predicted, k, times[unit_of])
-        rounds.append(scores_of_confusion(confusion))
+        rounds.append(_scores_of_confusion(confusion))
     return {name: np.array([values[name] for values in rounds]) for name in SCORES}
 
 

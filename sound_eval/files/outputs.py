@@ -110,7 +110,7 @@ def check_output(path, kind):
 def lines_for(path, kind):
     """The lines of the record that speak of `path` as an output of this kind."""
     try:
-        text = read_record(path.with_name(RECORD_NAME))
+        text = _read_record(path.with_name(RECORD_NAME))
     except FileNotFoundError:
         return []
     # Most of a long record speaks of other files: a line is parsed only where it holds the name.
@@ -131,7 +131,7 @@ def is_output(path, kind):
 def lines_of_kind(folder, kind):
     """All lines of the record in a folder that speak of outputs of this kind, in order."""
     try:
-        text = read_record(Path(folder) / RECORD_NAME)
+        text = _read_record(Path(folder) / RECORD_NAME)
     except (FileNotFoundError, NotADirectoryError):
         return []
     return [line for line in map(parsed, text.splitlines()) if line.get("kind") == kind]
@@ -140,7 +140,7 @@ def lines_of_kind(folder, kind):
 def speaks_of_nothing(record, kind):
     """Whether a record has lines, all of this kind, and none of the files is there."""
     try:
-        lines = [line for line in read_record(record).splitlines() if line]
+        lines = [line for line in _read_record(record).splitlines() if line]
     except FileNotFoundError:
         return False
     names = [line.get("name") for line in lines_of_kind(record.parent, kind)]
@@ -161,7 +161,7 @@ def _open_record(path, flags):
     return descriptor
 
 
-def read_record(path):
+def _read_record(path):
     """The text of a record; raises FileNotFoundError where there is none."""
     with open(_open_record(path, os.O_RDONLY), encoding="utf-8", errors="replace") as file:
         return file.read()

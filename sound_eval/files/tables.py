@@ -74,7 +74,7 @@ def write_csv(path, kind, columns, rows):
         file.writelines(csv_lines(columns, rows))
 
 
-def markdown_lines(columns, rows):
+def _markdown_lines(columns, rows):
     """The lines of a table in Markdown, one after the other."""
     for row in itertools.chain([columns, ["---"] * len(columns)], rows):
         cells = [str(cell).replace("|", "\\|") for cell in row]
@@ -83,12 +83,12 @@ def markdown_lines(columns, rows):
 
 def markdown_table(columns, rows):
     """A table in Markdown as text."""
-    return "".join(markdown_lines(columns, rows))
+    return "".join(_markdown_lines(columns, rows))
 
 
 def print_markdown(columns, rows):
     """Print a table in Markdown, each row as it comes."""
-    for line in markdown_lines(columns, rows):
+    for line in _markdown_lines(columns, rows):
         print(line, end="", flush=True)
 
 

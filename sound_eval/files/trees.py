@@ -83,15 +83,15 @@ def music_list_in(text, path):
     """The names of the songs in the text of a music list, whose lines may lack the
     `.npy`; `path` is for messages.
     """
-    return [audio_name(name) for name in names_in(text, path)]
+    return [audio_name(name) for name in _names_in(text, path)]
 
 
 def read_names(path):
     """Names as they stand in a file, one per line; raises InputError as `read_music_list`."""
-    return names_in(read_text(path), path)
+    return _names_in(read_text(path), path)
 
 
-def names_in(text, path):
+def _names_in(text, path):
     """`read_names` of a text; `path` is for messages."""
     if "\0" in text:
         raise InputError(

@@ -47,12 +47,12 @@ def renew(cache, tree, songs, config, is_own):
     see `corpus.open_corpus`.
     """
     files = status_of(tree, songs)
-    fingerprint = fingerprint_of(songs, files, config)
-    if state_of(cache) == fingerprint:
+    fingerprint = _fingerprint_of(songs, files, config)
+    if _state_of(cache) == fingerprint:
         return
     claim(cache, is_own)
     build(tree, songs, config, cache)
-    check_unchanged(tree, songs, files)
+    _check_unchanged(tree, songs, files)
     save_text(cache / STATE_NAME, fingerprint)
 
 
@@ -81,7 +81,7 @@ def read_arrays(cache, n_songs, dim):
     return inputs, starts, *statistics
 
 
-def state_of(cache):
+def _state_of(cache):
     """The text of the file that vouches for a cache, '' where there is none that can be read."""
     try:
         return read_text(cache / STATE_NAME, MOST_STATE_BYTES)
@@ -94,7 +94,7 @@ def claim(cache, is_own):
 
     Raises InputError where files of somebody else's are in the way.
     """
-    state = parsed(state_of(cache))
+    state = parsed(_state_of(cache))
     standing = [
         cache / name for name in (*ARRAY_NAMES, STATE_NAME) if os.path.lexists(cache / name)
     ]
@@ -124,7 +124,7 @@ def status_of(tree, songs):
     ]
 
 
-def check_unchanged(tree, songs, before):
+def _check_unchanged(tree, songs, before):
     """Raise InputError that names the first files whose size or time of change is not
     what it was `before`.
     """
@@ -140,7 +140,7 @@ def check_unchanged(tree, songs, before):
     usable(changed, songs)
 
 
-def fingerprint_of(songs, files, config):
+def _fingerprint_of(songs, files, config):
     """JSON that changes when a song, its file or a key that shapes the inputs does;
     `files` are the `status_of` the songs.
     """
@@ -165,7 +165,7 @@ def build(tree, songs, config, cache):
     """
     paths = [log_mel_path(tree, song) for song in songs]
     lengths = usable(
-        list(in_processes(partial(length_of_song, config), paths, "measuring songs")), songs
+        list(in_processes(partial(_length_of_song, config), paths, "measuring songs")), songs
     )
     starts = np.concatenate([[0], np.cumsum(lengths)])
     path = cache / "inputs.npy"
@@ -173,7 +173,7 @@ def build(tree, songs, config, cache):
     sums = np.zeros((2, input_size(config)))
     problems = []
     tasks = list(zip(paths, starts[:-1], lengths, strict=True))
-    for result in in_processes(partial(write_song, path, config), tasks, "reading songs"):
+    for result in in_processes(partial(_write_song, path, config), tasks, "reading songs"):
         if isinstance(result, InputError):
             problems.append(result)
         else:
@@ -204,7 +204,7 @@ def usable(results, songs):
     return results
 
 
-def length_of_song(config, path):
+def _length_of_song(config, path):
     """Inputs that one log-mel file gives, from its header alone, or the
     InputError that it raises.
     """
@@ -216,7 +216,7 @@ def length_of_song(config, path):
     return n_inputs(frames.shape[0], config)
 
 
-def write_song(inputs_path, config, task):
+def _write_song(inputs_path, config, task):
     """Write the inputs of one log-mel file to their rows; returns their sums and sums
     of squares (2, dim), or an InputError.
 

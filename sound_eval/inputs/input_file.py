@@ -43,7 +43,7 @@ class InputFile:
         TensorFlow can use as it is.
         """
         count = self.shape[0] - first if count is None else count
-        rows = aligned_rows(count, self.shape[1], self.dtype)
+        rows = _aligned_rows(count, self.shape[1], self.dtype)
         view = memoryview(rows).cast("B")
         position = self.offset + first * self.row_bytes
         while view:
@@ -83,7 +83,7 @@ class InputFile:
             position += done
 
 
-def aligned_rows(count, dim, dtype):
+def _aligned_rows(count, dim, dtype):
     """An array (count, dim) that is not filled yet and begins at a multiple of ALIGNMENT."""
     n_bytes = count * dim * dtype.itemsize
     memory = np.empty(n_bytes + ALIGNMENT, np.uint8)

@@ -29,7 +29,7 @@ LARGEST_INPUT = 65504.0
 # ---- how inputs are cut ----
 
 
-def window_and_step(config):
+def _window_and_step(config):
     """Frames in the window of one input, and from one input to the next."""
     if config.TEXTURE_SECONDS == 0:
         return 1, 1
@@ -48,7 +48,7 @@ def overlap(config):
     """Distance in inputs from which on the windows of two inputs share no frame;
     nearer pairs are alike for no good reason.
     """
-    window, step = window_and_step(config)
+    window, step = _window_and_step(config)
     return -(-window // step)
 
 
@@ -61,7 +61,7 @@ def input_size(config):
 
 def n_inputs(n_frames, config):
     """Inputs of a song of `n_frames` frames."""
-    return texture.n_windows(n_frames, *window_and_step(config))
+    return texture.n_windows(n_frames, *_window_and_step(config))
 
 
 # ---- songs of a tree ----
@@ -159,7 +159,7 @@ def summaries(frames, config):
     """Inputs (n, dim) float32 of `frames`, whatever they hold."""
     if config.TEXTURE_SECONDS == 0:
         return np.asarray(frames, np.float32)
-    return texture.summarise(frames, *window_and_step(config), frames_per_second(config))
+    return texture.summarise(frames, *_window_and_step(config), frames_per_second(config))
 
 
 def largest(values):

@@ -25,7 +25,7 @@ def in_processes(function, items, what):
         if len(items) > SMALL_CORPUS:
             pool = stack.enter_context(
                 ProcessPoolExecutor(
-                    usable_cores(), initializer=start_process, initargs=(os.getpid(),)
+                    usable_cores(), initializer=_start_process, initargs=(os.getpid(),)
                 )
             )
             results = pool.map(function, items, chunksize=max(8, len(items) // MOST_MESSAGES))
@@ -41,7 +41,7 @@ def in_processes(function, items, what):
             ) from error
 
 
-def start_process(parent):
+def _start_process(parent):
     """What each process does first: leave Ctrl-C to the parent, end with it, and
     compute in one thread, as all cores have a process.
     """

@@ -48,19 +48,19 @@ def songs_data(title, table, plane, clusters, n_in_run, sounds, thumbnails):
     return {
         "title": title,
         "names": table[FILENAME].tolist(),
-        "columns": encode_columns(table),
+        "columns": _encode_columns(table),
         "titleColumn": title_column(table),
         "colour": first_colour(table),
-        "positions": encode_array(plane.positions),
-        "trust": encode_array(plane.trust),
+        "positions": _encode_array(plane.positions),
+        "trust": _encode_array(plane.trust),
         "clusters": clusters,
         "nInRun": n_in_run,
-        "pointSize": point_size(len(table)),
+        "pointSize": _point_size(len(table)),
         "figure": figure_json(),
-        "audio": encode_array(sounds.found),
+        "audio": _encode_array(sounds.found),
         "encodedSuffix": sounds.suffix,
         "renamed": sounds.renamed,
-        "thumbnails": encode_array(thumbnails.found),
+        "thumbnails": _encode_array(thumbnails.found),
         "thumbnailSuffix": thumbnails.suffix,
         "renamedThumbnails": thumbnails.renamed,
     }
@@ -69,15 +69,15 @@ def songs_data(title, table, plane, clusters, n_in_run, sounds, thumbnails):
 def vectors_data(vectors):
     """All that vectors.js gives to the page: `VectorsData` in page/types.d.ts."""
     steps, scale = quantise(vectors)
-    return {"steps": encode_array(steps), "scale": encode_array(scale)}
+    return {"steps": _encode_array(steps), "scale": _encode_array(scale)}
 
 
-def point_size(n_songs):
+def _point_size(n_songs):
     """Diameter of a point in pixels: large while there is room."""
     return next((size for size, at_most in POINT_SIZES if n_songs <= at_most), SMALLEST_POINT)
 
 
-def encode_array(array):
+def _encode_array(array):
     """A numpy array as a JSON value."""
     array = np.ascontiguousarray(array)
     little = array.astype(array.dtype.newbyteorder("<"))
@@ -129,23 +129,25 @@ def _numbers_in(values):
     return np.array([float(value) if value.strip() else np.nan for value in values], np.float64)
 
 
-def encode_column(name, values):
+def _encode_column(name, values):
     """A label column as a JSON value:
     numbers, or a dictionary of texts with one code per song (code 0 is the empty text).
     """
     # clusters are named by numbers and measured by none
     numbers = None if name == CLUSTER else _numbers_in(values)
     if numbers is not None:
-        return {"name": name, "kind": "number", "values": encode_array(numbers)}
+        return {"name": name, "kind": "number", "values": _encode_array(numbers)}
     texts = sorted({*values} - {""})
     code_of = {text: code for code, text in enumerate(["", *texts])}
     codes = np.array([code_of[value] for value in values], np.min_scalar_type(len(texts)))
-    return {"name": name, "kind": "text", "values": ["", *texts], "codes": encode_array(codes)}
+    return {"name": name, "kind": "text", "values": ["", *texts], "codes": _encode_array(codes)}
 
 
-def encode_columns(table):
+def _encode_columns(table):
     """All columns but the file name, in the order of the CSV."""
-    return [encode_column(name, table[name].tolist()) for name in table.columns if name != FILENAME]
+    return [
+        _encode_column(name, table[name].tolist()) for name in table.columns if name != FILENAME
+    ]
 
 
 def title_column(table):

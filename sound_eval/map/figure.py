@@ -24,7 +24,7 @@ from bokeh.plotting import figure
 NO_COLOUR = np.zeros(1, np.uint32)
 
 
-def make_figure():
+def _make_figure():
     """The figure."""
     plot = figure(
         name="map",
@@ -89,4 +89,4 @@ def figure_json():
     It is made once: Bokeh counts the ids of its models on, so that a second one in the
     same process would be other bytes, and the same map another build.
     """
-    return json_item(make_figure(), "map")
+    return json_item(_make_figure(), "map")

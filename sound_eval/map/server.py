@@ -58,7 +58,7 @@ HEADERS = {
 }
 
 
-def requested_range(header, size):
+def _requested_range(header, size):
     """First and last byte of a `Range` header (RFC 9110, section 14.2);
     None where it asks for no range, () where for an impossible one.
     """
@@ -155,7 +155,7 @@ class MapHandler(BaseHTTPRequestHandler):
         return None
 
     def wanted_range(self, tag, size):
-        """As `requested_range`; None too where the range is asked of a file that was
+        """As `_requested_range`; None too where the range is asked of a file that was
         there before this one.
         """
         if (
@@ -164,7 +164,7 @@ class MapHandler(BaseHTTPRequestHandler):
             or self.headers.get("If-Range", tag) != tag
         ):
             return None
-        return requested_range(self.headers["Range"], size)
+        return _requested_range(self.headers["Range"], size)
 
     def send_head(self, status, about):
         """Send the status and the header."""

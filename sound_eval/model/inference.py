@@ -215,7 +215,7 @@ class _Pairs:
         ends = np.cumsum([len(positions) for positions in chosen])
         local = np.split(networks.contexts(np.concatenate(rows)), ends)
         for i, positions in enumerate(chosen):
-            share = local_weight(positions, len(songs[i]), config)
+            share = _local_weight(positions, len(songs[i]), config)
             contexts[i, : len(positions)] = local[i]
             weight[i, : len(positions)] = config.HIDE_WORDS * share
         sign = np.where(np.arange(n_b) < n_local, 1, -1).astype(np.float32)
@@ -243,7 +243,7 @@ class _Pairs:
         return gradient, np.matmul(weighted, self.contexts)
 
 
-def local_weight(positions, n_inputs, config):
+def _local_weight(positions, n_inputs, config):
     """Share (n,) of one half of the cost for the local pairs that each of
     `positions` is the B of.
     """

@@ -105,10 +105,10 @@ def cost(nets, song_terms, inputs, batch, mix, kin_share):
     left = words * shown + song_terms[:, None, :] * (1 - shown)
     real = tf.cast(batch.positions >= 0, tf.float32)
     local = local_pairs(batch.positions, batch.least)
-    return 0.5 * (local_cost(left, contexts, local) + global_cost(left, contexts, real, kin_share))
+    return 0.5 * (_local_cost(left, contexts, local) + global_cost(left, contexts, real, kin_share))
 
 
-def local_cost(left, contexts, local):
+def _local_cost(left, contexts, local):
     """Mean of -log P(local) over the pairs within runs that `local` marks;
     left and contexts (songs_per_step, run_length, dim_out).
     """

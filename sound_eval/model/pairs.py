@@ -87,7 +87,7 @@ def least_distance(lengths, overlap, window):
     return np.minimum(overlap, np.minimum(lengths, window + 1) // 2)
 
 
-def draw_spread(random, stretch, run_length):
+def _draw_spread(random, stretch, run_length):
     """Offsets (.., run_length) into stretches of the given lengths, one from each of as
     many parts, and a mask of the void ones.
     """
@@ -107,7 +107,7 @@ def draw_batches(random, corpus, songs, run_length, overlap, window, hide):
     lengths = corpus.lengths[songs]
     stretch = np.minimum(lengths, window + 1)
     first = random.integers(0, lengths - stretch + 1)
-    spread, void = draw_spread(random, stretch, run_length)
+    spread, void = _draw_spread(random, stretch, run_length)
     positions = first[..., None] + spread
     shown = (random.random((*songs.shape, run_length), np.float32) >= hide).astype(np.float32)
     rows = corpus.starts[songs][..., None] + positions

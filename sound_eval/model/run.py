@@ -92,10 +92,10 @@ def train(log_mel_dir, run_dir, config_path, options):
     `config_path`, where that is None the run folder's own, in a new one the default
     preset. Raises InputError where tree, folder and configuration do not fit each other.
     """
-    check_places(run_dir, log_mel_dir)
+    _check_places(run_dir, log_mel_dir)
     present = list_songs(log_mel_dir)
     folder = RunFolder(run_dir)
-    config = settled_config(config_path, folder)
+    config = _settled_config(config_path, folder)
     quiet_tensorflow()
     workers = devices.join(config.USE_GPU)
     writer = nullcontext(folder)
@@ -103,7 +103,7 @@ def train(log_mel_dir, run_dir, config_path, options):
         writer = RunWriter(run_dir)
     with writer as run:
         trainer = begin(log_mel_dir, run, workers, present, config, options)
-        epoch = run_epochs(run, trainer, options, Stop(options))
+        epoch = _run_epochs(run, trainer, options, Stop(options))
     if not epoch:
         raise InputError(f"{run.path}: stopped before the first step, so there is nothing to save")
     return Trained(len(trainer.corpus.names), epoch, run.vectors_path(epoch).name)
@@ -112,7 +112,7 @@ def train(log_mel_dir, run_dir, config_path, options):
 # ---- up to the first step ----
 
 
-def check_places(run_dir, log_mel_dir):
+def _check_places(run_dir, log_mel_dir):
     """Raise InputError where the files of the run folder and of a log-mel tree would be
     taken for each other's.
     """
@@ -138,7 +138,7 @@ def _upwards(path):
     return [path, *path.parents]
 
 
-def settled_config(config_path, folder):
+def _settled_config(config_path, folder):
     """The configuration to train with."""
     if config_path is None and folder.exists():
         return folder.config()
@@ -151,7 +151,7 @@ def begin(log_mel_dir, run, workers, present, config, options):
     """
     # only under the lock does the folder stand still
     check_config(config, run)
-    names, n_new = settled_songs(log_mel_dir, run, present)
+    names, n_new = _settled_songs(log_mel_dir, run, present)
     if options.tensorboard and workers.chief:
         from sound_eval.model import board
 
@@ -162,7 +162,7 @@ def begin(log_mel_dir, run, workers, present, config, options):
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
     from sound_eval.model.training import Trainer
 
-    state = settled_state(run, corpus, config, n_new, options.seed)
+    state = _settled_state(run, corpus, config, n_new, options.seed)
     workers.check_same(
         "\n".join([to_yaml(config), str(options.seed), str(state.step), *names]),
         "the song list, configuration, seed or run folder",
@@ -189,7 +189,7 @@ def check_config(config, run):
     run.check_config(config)
 
 
-def settled_songs(log_mel_dir, run, present):
+def _settled_songs(log_mel_dir, run, present):
     """Names of the songs, of which `present` lie in the tree:
     those of the run folder first and in their order; and how many are new.
     """
@@ -219,7 +219,7 @@ def _check_none_gone(log_mel_dir, run, trained, present):
     )
 
 
-def settled_state(run, corpus, config, n_new, seed):
+def _settled_state(run, corpus, config, n_new, seed):
     """The State to go on from: that of the run folder, with inferred song terms for new
     songs, or a fresh one.
     """
@@ -244,7 +244,7 @@ def inferred(networks, corpus, config, n_new):
 # ---- from epoch to epoch ----
 
 
-def run_epochs(run, trainer, options, stop):
+def _run_epochs(run, trainer, options, stop):
     """Train, save and report; returns the last epoch saved."""
     workers = trainer.workers
     epoch = run.epoch() if run.exists() else 0
@@ -269,7 +269,7 @@ def run_epochs(run, trainer, options, stop):
             if board:
                 board.vectors(vectors, trainer.corpus.names)
             monitor.saved(cost, run.vectors_path(epoch))
-        if has_stalled(costs, options.patience):
+        if _has_stalled(costs, options.patience):
             monitor.say(f"the cost has not fallen for {options.patience} epochs: done")
             break
     # the others wait until the chief has saved: who leaves early looks lost
@@ -277,7 +277,7 @@ def run_epochs(run, trainer, options, stop):
     return epoch
 
 
-def has_stalled(costs, patience):
+def _has_stalled(costs, patience):
     """Whether none of the last `patience` costs is below all before; never where that is None."""
     if not patience or len(costs) <= patience:
         return False

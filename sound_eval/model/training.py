@@ -93,7 +93,7 @@ def averaged(average, value, step):
     return average + weight * (value - average)
 
 
-def read_runs(pool, rows, normal):
+def _read_runs(pool, rows, normal):
     """Normalised inputs (songs_per_step, run_length, dim) at the rows of `pool` of that shape."""
     mean, deviation = normal
     return (tf.cast(tf.gather(pool, rows), tf.float32) - mean) / deviation
@@ -162,7 +162,7 @@ class Trainer:
 
         def body(i, step, nets, slots, songs, total):
             batch = pairs.Batches(*(part[i] for part in batches))
-            inputs = read_runs(pool, batch.rows, normal)
+            inputs = _read_runs(pool, batch.rows, normal)
             terms = tf.gather(songs.term, batch.songs)
             cost, net_gradients, song_gradients = self.cost_and_gradients(
                 nets, terms, inputs, batch

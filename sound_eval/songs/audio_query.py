@@ -24,7 +24,7 @@ def vectors_of_audio(run, paths, song_vectors=None, made=None):
     """
     networks = networks_from(read_weights(run))
     kind = kind_of(song_vectors, made or {}, run, networks) if song_vectors else "sum"
-    inputs = [inputs_of_audio(path, run.config) for path in paths]
+    inputs = [_inputs_of_audio(path, run.config) for path in paths]
     return vectors.of_inputs(kind, networks, inputs, run.config)
 
 
@@ -48,7 +48,7 @@ def kind_of(path, made, run, networks):
     return made["kind"]
 
 
-def inputs_of_audio(path, config):
+def _inputs_of_audio(path, config):
     """Network inputs (n, dim) float16 of an audio file;
     raises InputError that names it where it cannot be used.
     """

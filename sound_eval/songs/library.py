@@ -198,21 +198,21 @@ def description(path):
     empty where there is none.
     """
     try:
-        made = json.loads(read_text(described_in(path), MOST_DESCRIPTION_BYTES))
+        made = json.loads(read_text(_described_in(path), MOST_DESCRIPTION_BYTES))
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{described_in(path)}: not readable ({one_line(error)}); {REMEDY}"
+            f"{_described_in(path)}: not readable ({one_line(error)}); {REMEDY}"
         ) from error
     if not isinstance(made, dict):
         raise InputError(
-            f"{described_in(path)}: expected an object with `kind` and `networks`; {REMEDY}"
+            f"{_described_in(path)}: expected an object with `kind` and `networks`; {REMEDY}"
         )
     return made
 
 
-def described_in(path):
+def _described_in(path):
     """The file that says what the song vectors at `path` are."""
     return path.with_name(f"{path.name}.json")
 
@@ -225,21 +225,21 @@ def misfit(path, vectors, names, made):
     if vectors.ndim != 2 or len(vectors) != len(names):
         songs = f"the {len(names)} songs of {MUSIC_LIST_NAME} beside it"
         return f"shape {vectors.shape} does not fit {songs}"
-    if made.get("songs", digest_of_names(names)) != digest_of_names(names):
+    if made.get("songs", _digest_of_names(names)) != _digest_of_names(names):
         return (
             f"{MUSIC_LIST_NAME} beside it holds other songs than those it was made with; {REMEDY}"
         )
-    if "vectors" in made and made["vectors"] != digest_of_vectors(vectors):
+    if "vectors" in made and made["vectors"] != _digest_of_vectors(vectors):
         return f"not the vectors that {path.name}.json beside it speaks of; {REMEDY}"
     return ""
 
 
-def digest_of_names(names):
+def _digest_of_names(names):
     """A text that differs for other songs, or the same in another order."""
     return hashlib.sha256(music_list_text(names).encode()).hexdigest()
 
 
-def digest_of_vectors(vectors):
+def _digest_of_vectors(vectors):
     """A text that differs for other vectors."""
     return hashlib.sha256(np.ascontiguousarray(vectors, np.float32).data).hexdigest()
 
@@ -251,19 +251,19 @@ def check_song_vectors(path, names=None):
     to the same music list and these are other songs.
     """
     check_output(path, KIND)
-    check_output(described_in(path), KIND)
+    check_output(_described_in(path), KIND)
     music_list = path.with_name(MUSIC_LIST_NAME)
-    if names is None or not os.path.lexists(music_list) or same_songs(music_list, names):
+    if names is None or not os.path.lexists(music_list) or _same_songs(music_list, names):
         return
     check_output(music_list, KIND)
-    if others := others_beside(path):
+    if others := _others_beside(path):
         raise InputError(
             f"{path}: {music_list} holds other songs and belongs to {others[0]} as well; "
             "give another folder"
         )
 
 
-def same_songs(music_list, names):
+def _same_songs(music_list, names):
     """Whether a music list holds just these songs."""
     try:
         return read_music_list(music_list) == list(names)
@@ -271,7 +271,7 @@ def same_songs(music_list, names):
         return False
 
 
-def others_beside(path):
+def _others_beside(path):
     """Names of the other files of song vectors in the folder of `path`."""
     recorded = {str(line.get("name")) for line in lines_of_kind(path.parent, KIND)}
     described = {one.name.removesuffix(".json") for one in path.parent.glob("*.npy.json")}
@@ -290,14 +290,14 @@ def save_song_vectors(path, names, vectors, kind, networks):
     with write_output(path, KIND) as file:
         write_array(file, vectors)
     music_list = path.with_name(MUSIC_LIST_NAME)
-    if not (music_list.exists() and same_songs(music_list, names)):
+    if not (music_list.exists() and _same_songs(music_list, names)):
         with write_output(music_list, KIND) as file:
             file.write(music_list_text(names).encode())
     made = {
         "kind": kind,
         "networks": networks.digest(),
-        "songs": digest_of_names(names),
-        "vectors": digest_of_vectors(vectors),
+        "songs": _digest_of_names(names),
+        "vectors": _digest_of_vectors(vectors),
     }
-    with write_output(described_in(path), KIND) as file:
+    with write_output(_described_in(path), KIND) as file:
         file.write(f"{json.dumps(made)}\n".encode())

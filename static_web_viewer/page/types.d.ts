@@ -8,7 +8,7 @@ type TypedArray = Int8Array | Uint8Array | Uint16Array | Uint32Array | Float32Ar
 /** Numbers by row. */
 type Numbers = ArrayLike<number>;
 
-/** An array as base64 of its little-endian bytes, as data.encode_array writes it. */
+/** An array as base64 of its little-endian bytes, as sound_eval/map/data.py writes it. */
 interface EncodedArray {
   dtype: "int8" | "uint8" | "uint16" | "uint32" | "float32" | "float64";
   shape: number[];

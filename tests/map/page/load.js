@@ -7,7 +7,7 @@ const { runInThisContext } = require("node:vm");
 
 const PAGE = join(__dirname, "..", "..", "..", "static_web_viewer", "page");
 
-/** An array as data.encode_array writes it. */
+/** An array as sound_eval/map/data.py writes it. */
 function encoded(array) {
   const dtype = array.constructor.name.replace("Array", "").toLowerCase();
   const base64 = Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("base64");
