@@ -184,6 +184,13 @@ def planted_sound(style, seed, seconds):
     return 0.5 * sound + 0.001 * random.standard_normal(len(time))
 
 
+def write_tone(path, minutes, samplerate, *options):
+    """A stereo tone of `minutes`, made and encoded by ffmpeg, however long it is."""
+    source = f"sine=frequency=300:sample_rate={samplerate}:duration={minutes * 60}"
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-ac", "2"]
+    subprocess.run([*command, *options, str(path)], check=True)
+
+
 def encode(samples, path, samplerate=SAMPLERATE):
     """Write samples as a real file: wav through libsndfile, anything else through ffmpeg."""
     path = Path(path)

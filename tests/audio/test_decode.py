@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPO, planted_sound
+from conftest import REPO, planted_sound, write_tone
 
 from sound_eval.audio import decode, decoders
 from sound_eval.audio.decode import DecodeError, TooLongError, UnreadableError, decode_whole
@@ -316,23 +316,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     peaks = {}
     for minutes in (1, 6):
         path = tmp_path / f"{minutes}.flac"
-        source = f"sine=frequency=300:sample_rate=48000:duration={minutes * 60}"
-        subprocess.run(
-            [
-                "ffmpeg",
-                "-nostdin",
-                "-v",
-                "error",
-                "-f",
-                "lavfi",
-                "-i",
-                source,
-                "-ac",
-                "2",
-                str(path),
-            ],
-            check=True,
-        )
+        write_tone(path, minutes, 48000)
         for decoder in ("soundfile", "ffmpeg"):
             command = [sys.executable, "-c", code, str(path), decoder]
             run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPO)

@@ -17,7 +17,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPO, encode, planted_sound, run_script, script_module
+from conftest import REPO, encode, planted_sound, run_script, script_module, write_tone
 
 from sound_eval.audio.decode import decode_whole
 from sound_eval.audio.folder import AudioFolder
@@ -168,25 +168,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     peaks = {}
     for minutes in (1, 12):
         path = tmp_path / f"{minutes}.wav"
-        source = f"sine=frequency=300:sample_rate=22050:duration={minutes * 60}"
-        subprocess.run(
-            [
-                "ffmpeg",
-                "-nostdin",
-                "-v",
-                "error",
-                "-f",
-                "lavfi",
-                "-i",
-                source,
-                "-ac",
-                "2",
-                "-c:a",
-                "pcm_u8",
-                path,
-            ],
-            check=True,
-        )
+        write_tone(path, minutes, 22050, "-c:a", "pcm_u8")
         run = subprocess.run(
             [sys.executable, "-c", code, path], capture_output=True, text=True, check=True, cwd=REPO
         )
