@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 from example_music import instruments
+from example_music.collection import plan
 from example_music.instruments import RATE
 from example_music.styles import STYLES
-from make_example_music import plan
 
 ARGUMENTS = ("--pieces", 4, "--seconds", 8)
 CHANCE = 1 / len(STYLES)
