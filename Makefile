@@ -53,14 +53,14 @@ lint: .venv/installed-dev
 	.venv/bin/oxlint -c static_web_viewer/page/.oxlintrc.json static_web_viewer/page
 	PATH="$$PWD/.venv/bin:$$PATH" npx --yes -p typescript@5.9.3 tsc -p static_web_viewer/page
 
-# The table and the picture of README's results, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
+# The table and the picture of docs/results.md, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
 bench: corpus-given .venv/installed-dev
 	.venv/bin/python spectrify_all.py "$$CORPUS/audio" bench_out/vectors
 	.venv/bin/python benchmarks/quality.py "$$CORPUS/audio" bench_out/vectors "$$CORPUS/metadata.csv" bench_out/quality
 	.venv/bin/python benchmarks/train.py bench_out/vectors "$$CORPUS/metadata.csv"
 	.venv/bin/python benchmarks/train_scale.py
 
-# README's pictures of the map, of any run: make pictures RUN=DIR MUSIC=DIR LABELS=FILE.csv [OPTIONS='--title "My music"']
+# The pictures of the map in README and docs, of any run: make pictures RUN=DIR MUSIC=DIR LABELS=FILE.csv [OPTIONS='--title "My music"']
 pictures: .venv/installed-dev
 	.venv/bin/python tools/map_pictures.py "$$RUN" "$$MUSIC" "$$LABELS" design_diagrams/ --options="$$OPTIONS"
 

@@ -66,6 +66,12 @@ def ffmpeg(source, target, *options):
     return target
 
 
+def piped(source, *options):
+    """The bytes of `source` that ffmpeg, which cannot go back in a pipe, writes to one."""
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", source, *options, "pipe:1"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
 def make(folder, suffix, seconds=SECONDS, options=None, seed=0):
     """A whole file of one kind in `folder`; returns its path."""
     options = (KINDS | STREAMS)[suffix] if options is None else options

@@ -25,6 +25,14 @@ RUN_PARTS = re.compile(
 )
 
 
+def log_mel_tree_of(path):
+    """The log-mel tree that `path`, which need not be there yet, is or lies in; None
+    outside of any.
+    """
+    path = path.resolve()
+    return next((one for one in (path, *path.parents) if (one / TREE_MARK).is_file()), None)
+
+
 def is_part_of_run(path, folder):
     """Whether `folder` is a run folder and `path`, which need not be there, has the
     name of a part of it.

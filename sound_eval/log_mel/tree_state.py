@@ -32,7 +32,6 @@ from sound_eval.log_mel.failure_file import FailureFile
 from sound_eval.log_mel.state_file import StateFile, claim_line, done_line
 from sound_eval.log_mel.tree_files import is_gone, is_log_mel, survey
 
-STATE_NAME = TREE_MARK
 LOCK_NAME = ".spectrify.lock"
 LOCK_SECONDS = 3.0
 SETTLE_SECONDS = 1.0  # a kill costs what was done in so long; every folder is flushed once in it
@@ -63,7 +62,7 @@ class TreeState:
         self._renamed = []  # (old, new) names of songs whose arrays get another name
         self._pending = []  # entries whose folders are not flushed yet
         self._pending_since = 0.0
-        self._file = StateFile(self.path / STATE_NAME)
+        self._file = StateFile(self.path / TREE_MARK)
         self._failures = FailureFile(self.path / FAILURES_NAME)
 
     def exists(self):

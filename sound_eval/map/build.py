@@ -11,7 +11,7 @@ import numpy as np
 
 from sound_eval.errors import InputError
 from sound_eval.evaluation.clustering import spherical_kmeans
-from sound_eval.files.marks import TREE_MARK
+from sound_eval.files.marks import log_mel_tree_of
 from sound_eval.files.reading import load_array
 from sound_eval.files.trees import is_inside, names_text
 from sound_eval.files.writing import array_bytes
@@ -71,12 +71,12 @@ def open_folder(out_dir, plan):
             f"{out_dir}: is a run folder; the map needs a folder of its own, "
             f"such as {out_dir / 'map'}"
         )
-    for folder in (out_dir.resolve(), *out_dir.resolve().parents):
-        if (folder / TREE_MARK).is_file():
-            raise InputError(
-                f"{out_dir}: lies in the log-mel tree {folder}, which is for log-mels alone; "
-                "give another folder"
-            )
+    tree = log_mel_tree_of(out_dir)
+    if tree is not None:
+        raise InputError(
+            f"{out_dir}: lies in the log-mel tree {tree}, which is for log-mels alone; "
+            "give another folder"
+        )
     folder = MapFolder(out_dir)
     folder.check()
     return folder

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sound_eval.config import differences, read_config, to_yaml
 from sound_eval.errors import InputError
-from sound_eval.files.marks import RUN_FOLDERS, TREE_MARK
+from sound_eval.files.marks import RUN_FOLDERS, log_mel_tree_of
 from sound_eval.files.trees import is_inside
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import INPUT_KEYS, list_songs
@@ -116,12 +116,11 @@ def _check_places(run_dir, log_mel_dir):
     """Raise InputError where the files of the run folder and of a log-mel tree would be
     taken for each other's.
     """
-    trees = [folder for folder in _upwards(run_dir) if (folder / TREE_MARK).is_file()]
-    if is_inside(run_dir, log_mel_dir):
-        trees.insert(0, log_mel_dir)
-    if trees:
+    # a tree of anybody's making has no mark
+    tree = log_mel_dir if is_inside(run_dir, log_mel_dir) else log_mel_tree_of(run_dir)
+    if tree is not None:
         raise InputError(
-            f"{run_dir}: lies in the log-mel tree {trees[0]}, "
+            f"{run_dir}: lies in the log-mel tree {tree}, "
             "and its files would be taken for songs; give one outside"
         )
     for name in RUN_FOLDERS:
@@ -130,12 +129,6 @@ def _check_places(run_dir, log_mel_dir):
                 f"{log_mel_dir}: lies in {run_dir / name}, which the run folder keeps for itself; "
                 "give another run folder"
             )
-
-
-def _upwards(path):
-    """A folder and all above it."""
-    path = path.resolve()
-    return [path, *path.parents]
 
 
 def _settled_config(config_path, folder):

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from sound_eval.errors import InputError
-from sound_eval.files.marks import TREE_MARK
+from sound_eval.files.marks import log_mel_tree_of
 from sound_eval.files.outputs import OutputTree
 from sound_eval.files.trees import is_inside, log_mel_name
 from sound_eval.files.writing import write_array
@@ -46,12 +46,12 @@ def check_outside_trees(path, log_mel_dir):
             f"{path}: lies in the log-mel tree {log_mel_dir}, "
             "whose files it would replace or mix with; give a place outside"
         )
-    for folder in (path.resolve(), *path.resolve().parents):
-        if (folder / TREE_MARK).is_file():
-            raise InputError(
-                f"{path}: lies in the log-mel tree {folder}, whose files it would mix with; "
-                "give a place outside"
-            )
+    tree = log_mel_tree_of(path)
+    if tree is not None:
+        raise InputError(
+            f"{path}: lies in the log-mel tree {tree}, whose files it would mix with; "
+            "give a place outside"
+        )
 
 
 def _write_song(log_mel_dir, tree, networks, config, song):

@@ -3,11 +3,10 @@ without decoding it.
 """
 
 import json
-import subprocess
 
 import numpy as np
 import pytest
-from broken_audio import BARE_MP3, ID3V1, KINDS, SECONDS, STREAMS, ape_tag, id3, make
+from broken_audio import BARE_MP3, ID3V1, KINDS, SECONDS, STREAMS, ape_tag, id3, make, piped
 
 from sound_eval.audio.durations import Durations, UnknownLengthError, seconds_of_file
 from sound_eval.config import Config
@@ -22,20 +21,7 @@ def test_of_every_kind(tmp_path, suffix):
 
 
 def test_of_flac_of_unknown_length(tmp_path):
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-i",
-        make(tmp_path, "wav"),
-        "-f",
-        "flac",
-        "pipe:1",
-    ]
-    (tmp_path / "a.flac").write_bytes(
-        subprocess.run(command, capture_output=True, check=True).stdout
-    )
+    (tmp_path / "a.flac").write_bytes(piped(make(tmp_path, "wav"), "-f", "flac"))
     assert seconds_of_file(tmp_path / "a.flac") == pytest.approx(SECONDS, abs=0.1)
 
 

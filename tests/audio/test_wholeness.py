@@ -26,6 +26,7 @@ from broken_audio import (
     id3,
     make,
     music,
+    piped,
     seconds_by_ffmpeg,
 )
 
@@ -253,21 +254,8 @@ def test_a_stream_that_does_not_say_its_length_is_used_as_far_as_it_goes(tmp_pat
 def test_what_a_program_wrote_to_a_pipe_is_whole(tmp_path, suffix):
     """Its header leaves the length open, or has a number that is none."""
     muxer = {"mka": "matroska", "wma": "asf"}.get(suffix, suffix)
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-i",
-        make(tmp_path, "wav"),
-        *KINDS[suffix],
-        "-f",
-        muxer,
-        "pipe:1",
-    ]
-    path = written(
-        tmp_path / f"pipe.{suffix}", subprocess.run(command, capture_output=True, check=True).stdout
-    )
+    sound = piped(make(tmp_path, "wav"), *KINDS[suffix], "-f", muxer)
+    path = written(tmp_path / f"pipe.{suffix}", sound)
     assert decoded(path) == (pytest.approx(SECONDS, abs=0.06), "")
 
 
@@ -400,20 +388,7 @@ def test_longer_than_a_day_is_refused_by_its_header(tmp_path):
 
 def test_longer_than_a_day_is_refused_where_no_header_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "LONGEST_SECONDS", 2.0)
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-i",
-        make(tmp_path, "wav"),
-        "-f",
-        "flac",
-        "pipe:1",
-    ]
-    path = written(
-        tmp_path / "a.flac", subprocess.run(command, capture_output=True, check=True).stdout
-    )
+    path = written(tmp_path / "a.flac", piped(make(tmp_path, "wav"), "-f", "flac"))
     for options in ({}, {"max_seconds": 5.0}, {"max_seconds": 5.0, "skip_long": True}):
         with pytest.raises(OverlongError):
             decoded(path, **options)
