@@ -3,11 +3,11 @@ song and its album.
 
 Each soundtrack is a Debian package. It is downloaded by apt-get and unpacked by dpkg, not
 installed, as OUT_DIR/packages/NAME; one that lies there is not downloaded again. Up to
-four evenly spaced clips are cut of each song of 45 s or more, fewer where a soundtrack
-would have more than 60, as MP3 of 128 kbit/s. They are numbered in shuffled order:
-OUT_DIR/audio/NNN/NNNNNN.mp3. OUT_DIR/metadata.csv holds filename, album, song, title and
-citation. The same packages give the same corpus, and a second run makes only what is
-missing.
+four evenly spaced clips are cut of each song of 45 s or more, as stereo MP3 of 128
+kbit/s; fewer of each where the soundtrack would have more than 60. Numbered in shuffled
+order they are OUT_DIR/audio/NNN/NNNNNN.mp3. OUT_DIR/metadata.csv holds filename, album,
+song, title and citation. The same packages give the same corpus, and a second run makes
+only what is missing.
 """
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
@@ -60,7 +60,7 @@ DOWNLOAD_IDLE_SECONDS = 600.0  # apt-get says nothing while a package comes
 AUDIO, PACKAGES, METADATA = "audio", "packages", "metadata.csv"
 COLUMNS = ("filename", "album", "song", "title", "citation")
 KIND = "labels of the soundtracks"
-EXAMPLE = """example, on your own files:
+EXAMPLE = """example:
   python benchmarks/soundtracks.py soundtracks/"""
 
 
