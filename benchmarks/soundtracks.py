@@ -168,9 +168,9 @@ def song_in(album, path):
         return None
     if seconds < SHORTEST_SECONDS:
         return None
-    status, _, messages = programs.run(["ffprobe", "-v", "error", *programs.input_of(path)])
+    status, _, _ = programs.run(["ffprobe", "-v", "error", *programs.input_of(path)])
     if status:
-        warn(f"{path}: ffmpeg cannot read it ({messages.splitlines()[0]}); it is left out")
+        warn(f"{path}: ffmpeg cannot read it; it is left out")
         return None
     return Song(album, path, seconds)
 

@@ -69,6 +69,14 @@ def made(unpacked, run_script):
     return unpacked, run_script(SCRIPT, unpacked)
 
 
+def add_program(folder, name, script):
+    """Make a shell script the program `name` in a folder; returns a PATH that finds it first."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
 def rows_of(root):
     with open(root / "metadata.csv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -134,6 +142,14 @@ def test_what_cannot_be_read_is_named(made):
     assert "10 clips of 4 songs, 0 were there" in made[1].stdout
 
 
+def test_what_only_ffmpeg_cannot_read_is_named_too(unpacked, monkeypatch, tmp_path, capsys):
+    path = unpacked / "packages/a-music/usr/share/game/my music/one/lång theme.ogg"
+    assert soundtracks.song_in("a-music", path).seconds == pytest.approx(130, abs=0.1)
+    monkeypatch.setenv("PATH", add_program(tmp_path / "bin", "ffprobe", "exit 1"))
+    assert soundtracks.song_in("a-music", path) is None
+    assert capsys.readouterr().err == f"warning: {path}: ffmpeg cannot read it; it is left out\n"
+
+
 def test_a_second_run_makes_only_what_is_missing(made, run_script):
     root, _ = made
     before = files_of(root)
@@ -189,14 +205,6 @@ def test_clips_lie_in_their_song_and_do_not_overlap(seconds):
 # ---- packages ----
 
 
-def with_apt_get(folder, script):
-    """An environment whose apt-get is a shell script."""
-    folder.mkdir()
-    (folder / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "apt-get").chmod(0o755)
-    return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
-
-
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no Debian")
 def test_a_package_that_is_missing_is_fetched_and_unpacked(run_script, tmp_path):
     for name in ("a-music", "b-data"):
@@ -211,7 +219,7 @@ def test_a_package_that_is_missing_is_fetched_and_unpacked(run_script, tmp_path)
     script = (
         f'[ "$1" = download ] && echo "$2" >> "{tmp_path}/asked" && cp "{tmp_path}/$2"_1_all.deb .'
     )
-    environment = with_apt_get(tmp_path / "bin", script)
+    environment = os.environ | {"PATH": add_program(tmp_path / "bin", "apt-get", script)}
     out = tmp_path / "my corpus"
     shutil.copytree(tmp_path / "b-data", out / "packages/b-data")
     assert "2 clips of 2 songs" in run_script(SCRIPT, out, env=environment).stdout
@@ -221,9 +229,8 @@ def test_a_package_that_is_missing_is_fetched_and_unpacked(run_script, tmp_path)
 
 def test_a_package_that_is_not_to_be_had_is_one_line(run_script, tmp_path):
     script = '[ $2 = a-music ] && touch x.deb && exit\necho "E: Unable to locate it" >&2; exit 100'
-    environment = with_apt_get(tmp_path / "bin", script)
-    (tmp_path / "bin/dpkg").write_text('#!/bin/sh\nmkdir "$3"\n')
-    (tmp_path / "bin/dpkg").chmod(0o755)
+    add_program(tmp_path / "bin", "dpkg", 'mkdir "$3"')
+    environment = os.environ | {"PATH": add_program(tmp_path / "bin", "apt-get", script)}
     done = run_script(SCRIPT, tmp_path / "out", check=False, env=environment)
     assert done.returncode == 1
     assert done.stderr.startswith("error: b-data: ") and done.stderr.count("\n") == 1
