@@ -32,8 +32,9 @@ from sound_eval.files.tables import markdown_table
 from sound_eval.files.writing import save_array
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs
+from sound_eval.model.closed_form import ClosedForm, heard_basis, solve
 from sound_eval.model.run_folder import RunFolder
-from sound_eval.model.song_vectors import untrained_vectors
+from sound_eval.model.song_vectors import mean_words_of_corpus, untrained_networks
 from sound_eval.songs.labels import LabelledSongs, labelled
 
 EXAMPLE = """\
@@ -128,6 +129,7 @@ def systems(minutes):
             seeded=True,
         ),
         "random weights": System(random_weights, seeded=True),
+        "closed form": System(closed_form),
         **{
             f"sound-eval, {m:g} min": System(
                 lambda setup, seed, m=m: train(setup, m, seed), seeded=True
@@ -140,8 +142,17 @@ def systems(minutes):
 def random_weights(setup, seed):
     """Our model before training."""
     corpus = setup.corpus
-    songs = map(corpus.song, range(len(corpus.names)))
-    return untrained_vectors(songs, corpus.mean, corpus.deviation, setup.config, seed)
+    basis, ratios = solve(corpus.covariances, setup.config.OUTPUT_VECTOR_SIZE)
+    heard = heard_basis(basis, ratios)
+    networks = untrained_networks(corpus.mean, corpus.deviation, heard, setup.config, seed)
+    return mean_words_of_corpus(networks, corpus)
+
+
+def closed_form(setup, _seed):
+    """Our model as a linear one: vector_at_0.npy of a training."""
+    corpus = setup.corpus
+    basis, _ = solve(corpus.covariances, setup.config.OUTPUT_VECTOR_SIZE)
+    return mean_words_of_corpus(ClosedForm(corpus.mean, corpus.deviation, basis), corpus)
 
 
 def vectors_of(name, system, setup, seed):

@@ -30,7 +30,7 @@ from sound_eval.files.tables import print_markdown
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs, overlap
 from sound_eval.log_mel.processes import usable_cores
-from sound_eval.model import inference, song_vectors
+from sound_eval.model import inference, initial, song_vectors
 from sound_eval.search.vectors import unit_vectors
 from sound_eval.songs.labels import column, read_joined
 from sound_eval.terminal import quiet_tensorflow
@@ -97,10 +97,8 @@ def vectors_so_far(trainer):
 
 def train(kind, corpus, config, songs, args):
     """A finished Race of a Trainer class, with its vectors."""
-    from sound_eval.model import training
-
     race = Race(lambda: vectors_so_far(trainer), songs, args.seconds)
-    trainer = kind(corpus, config, training.new_state(config, corpus, args.seed), args.seed)
+    trainer = kind(corpus, config, initial.new_state(config, corpus, args.seed), args.seed)
     epoch = 0
     while not race.over():
         epoch += 1

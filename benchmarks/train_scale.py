@@ -61,7 +61,7 @@ def make_corpus(n_songs, dim, seed):
     inputs = random.standard_normal((POOL_INPUTS, dim), np.float32).astype(np.float16)
     starts = random.integers(0, POOL_INPUTS - INPUTS_PER_SONG, n_songs)
     return SharedCorpus(
-        range(n_songs), Inputs(inputs), starts, np.zeros(dim, np.float32), np.ones(dim, np.float32)
+        range(n_songs), Inputs(inputs), starts, np.zeros(dim, np.float32), np.ones(dim, np.float32), np.stack([np.eye(dim)] * 2)
     )
 
 
@@ -71,7 +71,7 @@ def rows_per_second(n_songs, config, args):
 
     corpus = make_corpus(n_songs, input_size(config), args.seed)
     trainer = training.Trainer(
-        corpus, config, training.new_state(config, corpus, args.seed), args.seed
+        corpus, config, initial.new_state(config, corpus, args.seed), args.seed
     )
     trainer.steps_per_epoch = 10**6
     chunks = []  # (rows, time)

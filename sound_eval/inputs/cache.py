@@ -4,7 +4,8 @@ while the tree and the keys that shape the inputs stay the same.
     inputs.npy       (n_inputs, dim) float16   the inputs of all songs, see `input_file`
     starts.npy       (n_songs + 1,)            where those of each song begin
     statistics.npy   (2, dim) float32          their mean and deviation
-    inputs.json                                what the three were made of; written last
+    covariances.npy  (2, dim, dim) float64     within songs and between them, see `moments`
+    inputs.json                                what these were made of; written last
 """
 
 import hashlib
@@ -19,7 +20,9 @@ from sound_eval.files.reading import array_header, load_array, open_file, read_t
 from sound_eval.files.trees import log_mel_name
 from sound_eval.files.writing import save_array, save_text, sync_folder
 from sound_eval.inputs.input_file import REMEDY, InputFile, make_input_file, sync_file
+from sound_eval.inputs.moments import Moments
 from sound_eval.inputs.network_inputs import (
+    FORMAT,
     INPUT_KEYS,
     checked_log_mel,
     exact_inputs,
@@ -30,11 +33,10 @@ from sound_eval.inputs.network_inputs import (
 )
 from sound_eval.inputs.song_processes import in_processes
 
-FORMAT = 3  # to be raised when the same tree and keys give other inputs
-# a value that hardly moves carries no news; dividing by less would only raise its noise
-SMALLEST_DEVIATION = 1e-2
 STATE_NAME = "inputs.json"
-ARRAY_NAMES = ("inputs.npy", "starts.npy", "statistics.npy")
+BLOCKS = 64  # that the songs of a small corpus are read in
+BLOCK_SONGS = (8, 512)  # in one of them, at least and at most
+ARRAY_NAMES = ("inputs.npy", "starts.npy", "statistics.npy", "covariances.npy")
 MOST_STATE_BYTES = 10_000
 NAMED_IN_ERROR = 5  # unusable files that one error message names
 
@@ -57,12 +59,13 @@ def renew(cache, tree, songs, config, is_own):
 
 
 def read_arrays(cache, n_songs, dim):
-    """Inputs, starts, mean and deviation from a folder `cache`;
+    """Inputs, starts, mean, deviation and covariances from a folder `cache`;
     raises InputError where they do not fit each other.
     """
     inputs = InputFile(cache / "inputs.npy")
     starts = load_array(cache / "starts.npy")
     statistics = load_array(cache / "statistics.npy")
+    covariances = load_array(cache / "covariances.npy")
     fits = (
         starts.shape == (n_songs + 1,)
         and starts.dtype.kind == "i"
@@ -78,7 +81,11 @@ def read_arrays(cache, n_songs, dim):
         raise InputError(
             f"{cache / 'statistics.npy'}: does not fit inputs of {dim} values; {REMEDY}"
         )
-    return inputs, starts, *statistics
+    if covariances.shape != (2, dim, dim) or not np.isfinite(covariances).all():
+        raise InputError(
+            f"{cache / 'covariances.npy'}: does not fit inputs of {dim} values; {REMEDY}"
+        )
+    return inputs, starts, *statistics, covariances
 
 
 def _state_of(cache):
@@ -160,9 +167,7 @@ def _fingerprint_of(songs, files, config):
 
 
 def build(tree, songs, config, cache):
-    """Write inputs.npy, starts.npy and statistics.npy (2, dim) of the songs into
-    the folder `cache`.
-    """
+    """Write the arrays of the songs into the folder `cache`."""
     paths = [log_mel_path(tree, song) for song in songs]
     lengths = usable(
         list(in_processes(partial(_length_of_song, config), paths, "measuring songs")), songs
@@ -170,22 +175,22 @@ def build(tree, songs, config, cache):
     starts = np.concatenate([[0], np.cumsum(lengths)])
     path = cache / "inputs.npy"
     make_input_file(path, int(starts[-1]), input_size(config))
-    sums = np.zeros((2, input_size(config)))
-    problems = []
     tasks = list(zip(paths, starts[:-1], lengths, strict=True))
-    for result in in_processes(partial(_write_song, path, config), tasks, "reading songs"):
-        if isinstance(result, InputError):
-            problems.append(result)
-        else:
-            sums += result
+    size = int(np.clip(len(tasks) // BLOCKS, *BLOCK_SONGS))
+    blocks = [tasks[first : first + size] for first in range(0, len(tasks), size)]
+    moments = Moments.none(input_size(config))
+    problems = []
+    write = partial(_write_songs, path, config)
+    for found, failed in in_processes(write, blocks, "reading songs", songs_of=len):
+        problems += failed
+        if found:
+            moments += found
     usable(problems, songs)
     sync_file(path)
-    mean = sums[0] / starts[-1]
-    deviation = np.sqrt(np.maximum(sums[1] / starts[-1] - mean**2, 0))
-    statistics = np.stack([mean, np.maximum(deviation, SMALLEST_DEVIATION)]).astype(np.float32)
-    save_array(cache / "statistics.npy", statistics)
+    save_array(cache / "statistics.npy", moments.normalisation())
+    save_array(cache / "covariances.npy", moments.covariances())
     save_array(cache / "starts.npy", starts)
-    sync_folder(cache)  # the file that vouches for all three comes after
+    sync_folder(cache)  # the file that vouches for all of them comes after
 
 
 def usable(results, songs):
@@ -216,21 +221,33 @@ def _length_of_song(config, path):
     return n_inputs(frames.shape[0], config)
 
 
-def _write_song(inputs_path, config, task):
-    """Write the inputs of one log-mel file to their rows; returns their sums and sums
-    of squares (2, dim), or an InputError.
+def _write_songs(inputs_path, config, tasks):
+    """Write the inputs of some log-mel files to their rows; returns their Moments, None
+    where there is none that can be used, and an InputError for each that cannot.
 
-    `task` are its path, its first row, and the number of rows that are free for it.
+    A task is the path of a file, its first row, and the number of rows free for it.
     """
-    path, start, length = task
-    try:
-        rows = exact_inputs(read_log_mel(path, config.NUM_MEL_BINS), config, path)
-    except InputError as error:
-        return error
+    written = []
+    failed = []
+    file = InputFile(inputs_path, "r+")
+    for path, start, length in tasks:
+        try:
+            rows = _inputs_of_file(path, length, config)
+            file.write(start, rows)
+            written.append(rows)
+        except InputError as error:
+            failed.append(error)
+    return Moments.of_songs(written) if written else None, failed
+
+
+def _inputs_of_file(path, length, config):
+    """Inputs (length, dim) float32 of a log-mel file; raises InputError where it cannot be
+    used, or holds another number of them by now.
+    """
+    rows = exact_inputs(read_log_mel(path, config.NUM_MEL_BINS), config, path)
     if len(rows) != length:
-        return InputError(
+        raise InputError(
             f"{path}: was changed while it was read: {len(rows)} inputs, "
             f"where there were {length}; start again when it is whole"
         )
-    InputFile(inputs_path, "r+").write(start, rows)
-    return np.stack([rows.sum(0, dtype=np.float64), np.square(rows, dtype=np.float64).sum(0)])
+    return rows

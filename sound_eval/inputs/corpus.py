@@ -4,7 +4,8 @@ Conventions
 -----------
 The inputs of song i are the rows `starts[i]` to `starts[i + 1]` of `inputs`
 (n_inputs, dim), float16, not normalised; `mean` and `deviation` (dim,) are what
-normalises them.
+normalises them; `covariances` (2, dim, dim) are those of normalised inputs within songs
+and between them.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Corpus:
     starts: np.ndarray
     mean: np.ndarray
     deviation: np.ndarray
+    covariances: np.ndarray
 
     @property
     def lengths(self):

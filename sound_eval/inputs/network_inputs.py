@@ -22,6 +22,8 @@ from sound_eval.inputs import texture
 
 # the config keys that inputs depend on
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")
+# to be raised when the same tree and keys give other inputs
+FORMAT = 4
 # the largest float16; log-mel values are natural logarithms and lie far below
 LARGEST_INPUT = 65504.0
 
@@ -158,7 +160,7 @@ def exact_inputs(frames, config, path):
 def summaries(frames, config):
     """Inputs (n, dim) float32 of `frames`, whatever they hold."""
     if config.TEXTURE_SECONDS == 0:
-        return np.asarray(frames, np.float32)
+        return texture.levelled(frames)
     return texture.summarise(frames, *_window_and_step(config), frames_per_second(config))
 
 

@@ -15,30 +15,41 @@ MOST_MESSAGES = 4096  # that a large corpus is handed to processes in
 SMALL_CORPUS = 32  # songs up to which starting processes costs more than they save
 
 
-def in_processes(function, items, what):
-    """Results of `function` over `items` in order, by one process per core where there
-    are enough of them; `what` is shown meanwhile.
+def one(_item):
+    """The songs in an item that is one song."""
+    return 1
+
+
+def in_processes(function, items, what, songs_of=one):
+    """Results of `function` over `items` in order, by one process per core where these
+    are enough songs, `songs_of(item)` in each; `what` is shown meanwhile.
 
     Raises InputError where the system ends one of the processes.
     """
-    with Progress(len(items), "song", what) as progress, ExitStack() as stack:
-        if len(items) > SMALL_CORPUS:
+    n_songs = sum(map(songs_of, items))
+    with Progress(n_songs, "song", what) as progress, ExitStack() as stack:
+        if n_songs > SMALL_CORPUS:
             pool = stack.enter_context(
                 ProcessPoolExecutor(
                     usable_cores(), initializer=_start_process, initargs=(os.getpid(),)
                 )
             )
-            results = pool.map(function, items, chunksize=max(8, len(items) // MOST_MESSAGES))
+            results = pool.map(function, items, chunksize=_chunk(len(items), n_songs))
         else:
             results = map(function, items)
         try:
-            for result in results:
-                progress.update(1)
+            for item, result in zip(items, results, strict=True):
+                progress.update(songs_of(item))
                 yield result
         except BrokenProcessPool as error:
             raise InputError(
                 f"{what}: a process was ended from outside, perhaps for lack of memory; start again"
             ) from error
+
+
+def _chunk(n_items, n_songs):
+    """Items that are sent to a process at once: some songs, not thousands of messages."""
+    return max(1, 8 * n_items // n_songs, n_items // MOST_MESSAGES)
 
 
 def _start_process(parent):

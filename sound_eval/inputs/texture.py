@@ -3,7 +3,7 @@
 A single frame is a tenth of a second of spectrum. A summary describes every window of
 `window` frames, one each `step` frames:
 
-    mean        (n_mels)   the spectrum
+    mean        (n_mels)   the spectrum, less its mean over the bands
     deviation   (n_mels)   how much it moves
     flux        (n_mels)   mean absolute difference of neighbouring frames: how fast it
                            moves
@@ -13,8 +13,13 @@ A single frame is a tenth of a second of spectrum. A summary describes every win
                            three overlapping ranges of the mel axis, see `_ripple_spectrum`:
                            tremolo, beat and pulse, whether they move all bands at once or
                            sweep up or down, and how the spectrum is ribbed
+    rhythm      (30)       of the eight seconds around, whatever their tempo, see `rhythms`
 
-after the texture-window statistics of Tzanetakis & Cook (2002) and the spectrotemporal
+How loud a recording is says nothing of the music, and what lies far below its loudest
+moments is what encoders throw away: so all of this is measured in frames that are level
+with each other (`levelled`), and a window's own level is taken out of its mean.
+
+After the texture-window statistics of Tzanetakis & Cook (2002) and the spectrotemporal
 modulations of Chi, Ru & Shamma (2005). Arrays are (n_frames, n_mels) in,
 (n_windows, n_features) float32 out; rates are in frames per second.
 """
@@ -24,9 +29,13 @@ from itertools import pairwise
 import numpy as np
 from scipy.fft import fft, fftfreq, rfft, rfftfreq
 
-# log-mel below this is inaudible beside the music; without a floor, silence would
-# dominate the deviations
-FLOOR = np.log(1e-4)
+from sound_eval.inputs import rhythms
+
+# share of a recording's frames whose loudest band is below its level
+LEVEL_QUANTILE = 0.95
+# natural logarithm of the level over the floor, 35 dB: the deeper the floor, the more of
+# what a codec of 64 kbit/s changes is heard, and nothing that tells songs apart lies there
+DEPTH = 4.0
 # added to the deviation that the skewness is divided by: what hardly moves has no shape
 STEADY = 0.1
 COARSE_BINS = 40  # ripples are taken of this many groups of neighbouring mel bins
@@ -51,7 +60,22 @@ def n_windows(n_frames, window, step):
 
 def n_features(n_mels):
     """Values in one summary of `n_mels` bins."""
-    return 4 * n_mels + N_RANGES * N_RIPPLES
+    return 4 * n_mels + N_RANGES * N_RIPPLES + rhythms.N_VALUES
+
+
+def levelled(frames):
+    """Log-mel frames (n_frames, n_mels) float32 relative to the level of the recording,
+    over a floor DEPTH below it.
+
+    The level is what the loudest band of a frame stays below in LEVEL_QUANTILE of the
+    frames. The floor is added to the magnitudes: what falls beneath it is soon still.
+    """
+    frames = np.asarray(frames, np.float32)
+    level = np.quantile(frames.max(axis=1), LEVEL_QUANTILE)
+    above_floor = frames - np.float32(level - DEPTH)
+    # numpy.logaddexp, in functions that take a third of its time
+    raised = np.maximum(above_floor, 0) + np.log(1 + np.exp(-np.abs(above_floor)))
+    return raised - np.float32(DEPTH)
 
 
 def summarise(frames, window, step, frames_per_second):
@@ -59,7 +83,7 @@ def summarise(frames, window, step, frames_per_second):
 
     Frames shorter than a window are repeated to and fro until they fill it.
     """
-    frames = np.maximum(np.asarray(frames, np.float32), np.float32(FLOOR))
+    frames = levelled(frames)
     if len(frames) < window:
         frames = np.pad(frames, ((0, window - len(frames)), (0, 0)), mode="symmetric")
     count = n_windows(len(frames), window, step)
@@ -68,13 +92,16 @@ def summarise(frames, window, step, frames_per_second):
         last = min(first + BLOCK_WINDOWS, count)
         block = frames[first * step : (last - 1) * step + window]
         blocks.append(_summarise_block(block, window, step, frames_per_second))
-    return np.concatenate(blocks)
+    middles = np.arange(count) * step + window / 2
+    around = rhythms.rhythm_around(frames, middles, frames_per_second)
+    return np.concatenate([np.concatenate(blocks), around], axis=1)
 
 
 def _summarise_block(frames, window, step, frames_per_second):
     """`summarise` for frames that hold whole windows, all at once."""
     starts = np.arange(0, len(frames) - window + 1, step)
     mean, deviation, skewness = _moments(frames, starts, window)
+    mean -= mean.mean(axis=1, keepdims=True)
     changes = np.abs(np.diff(frames, axis=0))
     flux = _window_sums(changes, starts, window - 1) / max(window - 1, 1)
     ripples = _ripple_spectrum(_coarse_bins(frames), starts, window, frames_per_second)

@@ -22,7 +22,7 @@ evenly from the training corpus.
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
@@ -31,8 +31,9 @@ from threadpoolctl import threadpool_limits
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import overlap
 from sound_eval.log_mel.processes import usable_cores
+from sound_eval.model.closed_form import ClosedForm, heard_basis
 from sound_eval.model.pairs import least_distance
-from sound_eval.model.state import LAYERS
+from sound_eval.model.state import from_arrays
 from sound_eval.terminal import Progress
 
 N_REFERENCES = 256  # context vectors that stand for the whole corpus
@@ -53,12 +54,15 @@ LEAST_L2 = 1e-4
 
 @dataclass(frozen=True)
 class Networks:
-    """The frozen networks, what normalises their inputs, and the references."""
+    """The frozen networks, what normalises their inputs, the basis whose values they see
+    beside these (`closed_form.heard_basis`), and the references.
+    """
 
     net_1: dict
     net_2: dict
     mean: np.ndarray
     deviation: np.ndarray
+    basis: np.ndarray
     references: np.ndarray = None
 
     @property
@@ -74,13 +78,17 @@ class Networks:
         """Context vectors net_2(B) (n, dim_out) of inputs (n, dim)."""
         return self._vectors(self.net_2, inputs)
 
+    def words_only(self):
+        """Networks that make word vectors and nothing else: less to send to processes."""
+        return replace(self, net_2={}, references=None)
+
     def digest(self):
         """A short text that differs for other networks:
         vectors compare with each other only where it is the same.
         """
         layers = [net[name] for net in (self.net_1, self.net_2) for name in sorted(net)]
         digest = hashlib.sha256()
-        for array in (*layers, self.mean, self.deviation):
+        for array in (*layers, self.mean, self.deviation, self.basis):
             digest.update(np.ascontiguousarray(array, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
@@ -92,42 +100,47 @@ class Networks:
     def _block(self, net, inputs):
         """What `net` makes of inputs, all at once."""
         normal = (np.asarray(inputs, np.float32) - self.mean) / self.deviation
-        hidden = np.maximum(normal @ net["hidden_kernel"] + net["hidden_bias"], 0)
+        seen = np.concatenate([normal, normal @ self.basis], axis=1)
+        hidden = np.maximum(seen @ net["hidden_kernel"] + net["hidden_bias"], 0)
         return hidden @ net["output_kernel"] + net["output_bias"]
 
 
 def networks_of(state):
-    """Networks from the running averages of a training's State."""
-    averages = state.slots.average
-    return Networks(*averages, state.mean, state.deviation, state.references)
+    """Networks from the running averages of a training's State, its ClosedForm before
+    the first step.
+    """
+    if not state.step:
+        return closed_form_of(state)
+    basis = heard_basis(state.basis, state.ratios)
+    return Networks(
+        *state.slots.average, state.mean, state.deviation, basis, references=state.references
+    )
+
+
+def closed_form_of(state):
+    """The ClosedForm that a training began with."""
+    return ClosedForm(state.mean, state.deviation, state.basis)
 
 
 def networks_from(arrays):
-    """Networks from the arrays of a save: the running averages
-    `average/net_1/hidden_kernel` ..., `mean`, `deviation`, `references`.
+    """Networks, or the ClosedForm, from the arrays of a save by name.
 
     Raises InputError where one of them is missing.
     """
     try:
-        nets = {
-            net: {layer: arrays[f"average/{net}/{layer}"] for layer in LAYERS}
-            for net in ("net_1", "net_2")
-        }
-        return Networks(
-            **nets,
-            mean=arrays["mean"],
-            deviation=arrays["deviation"],
-            references=arrays.get("references"),
-        )
+        state = from_arrays(arrays)
     except KeyError as error:
         message = f"the run folder's weights hold no networks ({error} is missing)"
         raise InputError(f"{message}; is it a run folder of spectrogram_doc2vec.py?") from error
+    return networks_of(state)
 
 
 def draw_references(networks, corpus):
     """Context vectors of N_REFERENCES inputs, evenly over songs and over the time in
-    each: (n_references, dim_out).
+    each: (n_references, dim_out). None for the ClosedForm, which has no song terms.
     """
+    if isinstance(networks, ClosedForm):
+        return None
     songs = np.linspace(0, len(corpus.names), N_REFERENCES, endpoint=False).astype(int)
     share = (np.arange(N_REFERENCES) * GOLDEN_RATIO) % 1
     rows = corpus.starts[songs] + (share * corpus.lengths[songs]).astype(int)
@@ -156,10 +169,12 @@ def infer_song_terms(networks, songs, read, config):
 
 def song_terms(networks, songs, config):
     """Song terms (n_songs, dim_out) of `songs`, a sequence of inputs (n, dim), solved to
-    convergence.
+    convergence; zeros by the ClosedForm.
 
     Raises InputError where the networks come without references.
     """
+    if isinstance(networks, ClosedForm):
+        return np.zeros((len(songs), networks.dim_out), np.float32)
     if networks.references is None or networks.references.shape[1:] != (networks.dim_out,):
         raise InputError(
             "the run folder's weights hold no references, which new songs are told from; "

@@ -28,7 +28,8 @@ most local ones, which nothing holds back now, go further.
 Conventions
 -----------
 `inputs` are normalised, (songs_per_step, run_length, dim), one run of inputs for each song of
-the step (`pairs`). Networks are dicts of float32 tensors, see `init_network`. A
+the step (`pairs`), the values of the closed form beside them. Networks are dicts of
+float32 tensors, see `initial.init_network`. A
 *word vector* is net_1 of an input, (dim_out,); a *song term* is what is trained of a song's
 vector, which a save publishes with the mean of the song's word vectors added.
 """
@@ -41,23 +42,6 @@ KIN_ODDS = 0.3
 # its exponential is still finite in float32; beyond, the logarithm of 1 + odds is the
 # log odds themselves
 LARGEST_LOG_ODDS = 80.0
-
-
-def init_network(random, dim, hidden, dim_out):
-    """One hidden layer with ReLU: He initialisation (He et al. 2015), biases zero.
-    NumPy arrays by name.
-
-    The output is scaled so that the dot product of two vectors starts with variance 1:
-    larger ones would have to be unlearned first.
-    """
-    hidden_kernel = random.standard_normal((dim, hidden)) * np.sqrt(2 / dim)
-    output_kernel = random.standard_normal((hidden, dim_out)) * np.sqrt(1 / hidden)
-    return {
-        "hidden_kernel": hidden_kernel.astype(np.float32),
-        "hidden_bias": np.zeros(hidden, np.float32),
-        "output_kernel": (output_kernel * dim_out**-0.25).astype(np.float32),
-        "output_bias": np.zeros(dim_out, np.float32),
-    }
 
 
 def encode(network, inputs):

@@ -1,8 +1,8 @@
 """A training as a whole: begun or resumed in a run folder, one epoch after the other,
-each saved there.
+each saved there. A new run saves the closed form first, as epoch 0.
 
-TensorFlow is imported after everything that can be said without it: the modules that
-need it are imported inside functions.
+TensorFlow is imported after everything that can be said without it, and after that
+first save: the modules that need it are imported inside functions.
 """
 
 import signal
@@ -18,7 +18,7 @@ from sound_eval.files.marks import RUN_FOLDERS, log_mel_tree_of
 from sound_eval.files.trees import is_inside
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import INPUT_KEYS, list_songs
-from sound_eval.model import devices, inference, song_vectors
+from sound_eval.model import devices, inference, initial, song_vectors
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.run_writer import RunWriter
 from sound_eval.model.state import read_state, to_arrays
@@ -104,8 +104,6 @@ def train(log_mel_dir, run_dir, config_path, options):
     with writer as run:
         trainer = begin(log_mel_dir, run, workers, present, config, options)
         epoch = _run_epochs(run, trainer, options, Stop(options))
-    if not epoch:
-        raise InputError(f"{run.path}: stopped before the first step, so there is nothing to save")
     return Trained(len(trainer.corpus.names), epoch, run.vectors_path(epoch).name)
 
 
@@ -153,9 +151,14 @@ def begin(log_mel_dir, run, workers, present, config, options):
         lambda: open_corpus(log_mel_dir, names, config, run.cache_path, is_own=run.exists())
     )
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
+    state = _settled_state(run, corpus, config, n_new, options.seed)
+    if workers.chief:
+        is_new = not run.exists()
+        run.start(config, names)
+        if is_new:
+            _save_closed_form(run, state, corpus, options.began)
     from sound_eval.model.training import Trainer
 
-    state = _settled_state(run, corpus, config, n_new, options.seed)
     workers.check_same(
         "\n".join([to_yaml(config), str(options.seed), str(state.step), *names]),
         "the song list, configuration, seed or run folder",
@@ -163,9 +166,14 @@ def begin(log_mel_dir, run, workers, present, config, options):
     trainer = Trainer(corpus, config, state, options.seed, workers)
     if trainer.warning:
         warn(trainer.warning)
-    if workers.chief:
-        run.start(config, names)
     return trainer
+
+
+def _save_closed_form(run, state, corpus, began):
+    """Write the run folder before any training, and say so."""
+    save(run, state, corpus, epoch=0)
+    seconds = time.monotonic() - began
+    print(f"epoch 0: the closed form, wrote {run.vectors_path(0)} after {seconds:.1f} s", flush=True)
 
 
 def check_config(config, run):
@@ -216,14 +224,12 @@ def _settled_state(run, corpus, config, n_new, seed):
     """The State to go on from: that of the run folder, with inferred song terms for new
     songs, or a fresh one.
     """
-    from sound_eval.model import training
-
     if not run.exists():
-        return training.new_state(config, corpus, seed)
+        return initial.new_state(config, corpus, seed)
     state = read_state(run.snapshot())
     if n_new:
         networks = inference.networks_of(state)
-        state = training.with_new_songs(state, inferred(networks, corpus, config, n_new))
+        state = initial.with_new_songs(state, inferred(networks, corpus, config, n_new))
     return state
 
 
@@ -258,7 +264,7 @@ def _run_epochs(run, trainer, options, stop):
         epoch += 1
         costs.append(cost)
         if workers.chief:
-            vectors = save(run, trainer, epoch, cost, options.keep)
+            vectors = save(run, trainer.state, trainer.corpus, epoch, cost, options.keep)
             if board:
                 board.vectors(vectors, trainer.corpus.names)
             monitor.saved(cost, run.vectors_path(epoch))
@@ -277,18 +283,18 @@ def _has_stalled(costs, patience):
     return min(costs[-patience:]) >= min(costs[:-patience])
 
 
-def save(run, trainer, epoch, cost, keep=None):
-    """Write the run folder after `epoch`, and keep the last `keep` files of vectors.
+def save(run, state, corpus, epoch, cost=None, keep=None):
+    """Write the run folder after `epoch`, whose mean cost is `cost`, and keep the last
+    `keep` files of vectors.
 
     Returns what is published, the song vectors (n_songs, dim_out), by the running
     averages.
     """
-    networks = inference.networks_of(trainer.state)
-    references = inference.draw_references(networks, trainer.corpus)
-    mean_words = song_vectors.mean_words_of_corpus(networks, trainer.corpus)
-    vectors = song_vectors.song_vectors(trainer.state.songs.average, mean_words)
-    state = trainer.state._replace(references=references)
-    run.save(epoch, vectors, to_arrays(state), cost)
+    networks = inference.networks_of(state)
+    references = inference.draw_references(networks, corpus)
+    mean_words = song_vectors.mean_words_of_corpus(networks, corpus)
+    vectors = song_vectors.song_vectors(state.songs.average, mean_words)
+    run.save(epoch, vectors, to_arrays(state._replace(references=references)), cost)
     if keep:
         run.keep_last(keep)
     return vectors

@@ -1,7 +1,8 @@
 """The run folder of a training: song vectors by epoch, the music list, weights, config
 and costs. Arrays in, arrays out.
 
-    vector_at_{x}.npy   (n_songs, dim) float32   the song vectors after epoch x
+    vector_at_{x}.npy   (n_songs, dim) float32   the song vectors after epoch x; those of epoch 0
+                                                 are the closed form
     music_list.txt      n_songs lines            line i is the song of row i, a path relative to
                                                  the log-mel tree; in memory the name of its audio
     weights/            everything that a resumed training needs, by epoch, and the configuration it
@@ -9,7 +10,7 @@ and costs. Arrays in, arrays out.
     epoc_num.txt        the last epoch that is whole; written last, so it is the mark that a
                         save is complete
     config.yaml         the configuration that was used
-    cost_list.csv       epoc,cost
+    cost_list.csv       epoc,cost                from epoch 1 on
 
 A reader takes a `Snapshot`, all of whose parts are of one epoch however many
 saves come meanwhile.

@@ -117,8 +117,8 @@ class RunWriter(RunFolder):
         temporary files, and the weights that the last save replaced.
         """
         self.remove_temporaries()
-        for epoch, _ in self.costs()[-2:-1]:
-            self.remove_weights(epoch)
+        if self.exists():
+            self.remove_weights(self.epoch() - 1)
 
     def remove_temporaries(self):
         """Remove what is half-written. Only under the lock."""
@@ -183,10 +183,13 @@ class RunWriter(RunFolder):
 
     def save(self, epoch, vectors, weights, cost):
         """Write the state after `epoch`:
-        vectors (n_songs, dim), weights name -> array, the epoch's mean cost.
+        vectors (n_songs, dim), weights name -> array, the epoch's mean cost, None for the
+        epoch 0 before any training.
         """
         before = self.epoch() if self.exists() else None
-        costs = [*self.costs(), (epoch, cost)]
+        costs = self.costs()
+        if cost is not None:
+            costs.append((epoch, cost))
         is_leftover = self.is_leftover(self.vectors_path(epoch))
         if not is_leftover:
             self.check_own(self.vectors_path(epoch))
@@ -257,7 +260,7 @@ class RunWriter(RunFolder):
 
     def keep_last(self, count):
         """Remove all but the last `count` vector files, of those that trainings wrote here."""
-        listed = {epoch for epoch, _ in self.costs()}
+        listed = {0, *(epoch for epoch, _ in self.costs())}
         epochs = sorted(
             int(found[1]) for name in os.listdir(self.path) if (found := VECTORS.fullmatch(name))
         )

@@ -16,7 +16,8 @@ import numpy as np
 
 from sound_eval.inputs.network_inputs import read_inputs
 from sound_eval.model.inference import BLOCK_INPUTS, Networks, infer_song_terms, song_terms
-from sound_eval.terminal import Progress, quiet_tensorflow
+from sound_eval.model.initial import init_network
+from sound_eval.terminal import Progress
 
 # of vectors per song: the song vector, the mean word vector, the song term
 KINDS = ("sum", "mean-words", "song-only")
@@ -117,24 +118,19 @@ def inputs_of(log_mel_dir, songs, config):
     """The inputs (n, dim) float16 of each of the `songs` of a log-mel tree, one after the
     other; raises InputError as `read_inputs`.
     """
-    with Progress(len(songs), "song", "vectors from random weights") as progress:
+    with Progress(len(songs), "song", "reading songs") as progress:
         for song in songs:
             yield read_inputs(log_mel_dir, song, config)
             progress.update(1)
 
 
-def untrained_vectors(songs, mean, deviation, config, seed=0):
-    """Song vectors (n_songs, dim_out) by the networks that a training of `config` would
-    begin with: what the inputs and the architecture know alone.
+def untrained_networks(mean, deviation, basis, config, seed=0):
+    """The networks that a training of `config` would begin with: what the inputs and the
+    architecture know alone. They make word vectors only.
 
-    Song terms are then zero, so these are mean word vectors. `songs` is an iterable of
-    inputs (n, dim); `mean` and `deviation` (dim,) normalise them.
+    `mean` and `deviation` (dim,) normalise their inputs, and of `basis` (dim, dim_out)
+    they see the values beside these (`closed_form.heard_basis`).
     """
-    quiet_tensorflow()
-    from sound_eval.model.network import init_network
-
-    net_1 = init_network(
-        np.random.default_rng(seed), len(mean), config.HIDDEN_SIZE, config.OUTPUT_VECTOR_SIZE
-    )
-    networks = Networks(net_1=net_1, net_2={}, mean=mean, deviation=deviation)
-    return np.stack([mean_word(networks, inputs) for inputs in songs]).astype(np.float32)
+    random = np.random.default_rng(seed)
+    net_1 = init_network(random, sum(basis.shape), config.HIDDEN_SIZE, basis.shape[1])
+    return Networks(net_1=net_1, net_2={}, mean=mean, deviation=deviation, basis=basis)

@@ -8,6 +8,8 @@
     songs/adam_m, songs/adam_v, songs/average   the same for each of these
     songs/step                                  (n_songs,) steps in which the song took part
     mean, deviation                             (dim,) what normalises the inputs
+    basis, ratios                               (dim, dim_out), (dim_out,) the closed form, whose
+                                                values the networks see too (`closed_form`)
     references                                  (n_references, dim_out) what new songs are told
                                                 from (`inference`)
 
@@ -60,6 +62,8 @@ class State(NamedTuple):
 
     mean: np.ndarray
     deviation: np.ndarray
+    basis: np.ndarray
+    ratios: np.ndarray
     step: np.ndarray
     nets: Nets
     slots: Slots
@@ -76,6 +80,8 @@ def _nets_names(prefix=""):
 NAMES = State(
     mean="mean",
     deviation="deviation",
+    basis="basis",
+    ratios="ratios",
     step="step",
     nets=_nets_names(),
     slots=Slots(*(_nets_names(f"{slot}/") for slot in Slots._fields)),
@@ -114,17 +120,21 @@ def from_arrays(arrays):
 
 def shapes(config, n_songs):
     """Shapes of the arrays in a save, by name, for the networks and songs of one run."""
+    dim = input_size(config)
+    dim_out = config.OUTPUT_VECTOR_SIZE
     net = {
-        "hidden_kernel": (input_size(config), config.HIDDEN_SIZE),
+        "hidden_kernel": (dim + dim_out, config.HIDDEN_SIZE),
         "hidden_bias": (config.HIDDEN_SIZE,),
-        "output_kernel": (config.HIDDEN_SIZE, config.OUTPUT_VECTOR_SIZE),
-        "output_bias": (config.OUTPUT_VECTOR_SIZE,),
+        "output_kernel": (config.HIDDEN_SIZE, dim_out),
+        "output_bias": (dim_out,),
     }
     nets = Nets(net, net)
-    table = (n_songs, config.OUTPUT_VECTOR_SIZE)
+    table = (n_songs, dim_out)
     tree = State(
-        mean=(input_size(config),),
-        deviation=(input_size(config),),
+        mean=(dim,),
+        deviation=(dim,),
+        basis=(dim, dim_out),
+        ratios=(dim_out,),
         step=(),
         nets=nets,
         slots=Slots(nets, nets, nets),
@@ -153,6 +163,11 @@ def read_weights(snapshot):
 
 def _check_input_size(snapshot):
     """Raise InputError where a run's networks take other inputs than there are now."""
+    if "mean" in snapshot.weights and NAMES.basis not in snapshot.weights:
+        raise InputError(
+            f"{snapshot.path}: was trained by a former version, whose networks take other inputs; "
+            "train into another run folder"
+        )
     expected = input_size(snapshot.config)
     mean = snapshot.weights.get("mean", np.empty(expected))
     size = len(np.atleast_1d(mean))

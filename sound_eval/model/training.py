@@ -17,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from sound_eval.errors import InputError
-from sound_eval.inputs.network_inputs import input_size, overlap
+from sound_eval.inputs.network_inputs import overlap
 from sound_eval.model import devices, network, pairs
-from sound_eval.model.state import Nets, Slots, Songs, State, mapped
+from sound_eval.model.closed_form import heard_basis
+from sound_eval.model.state import Slots, Songs, mapped
 
 # Adam is our own, and so are the averages: both are kept for each song's row with a count
 # of steps of its own, and are compiled into the chunk, which no Keras optimizer can be.
@@ -36,33 +37,6 @@ FEW_SONGS = 100
 # steps in one call of the compiled function: half a second on a laptop, so that
 # stopping is prompt
 CHUNK_STEPS = 32
-
-
-def new_state(config, corpus, seed):
-    """The State before the first step."""
-    random = np.random.default_rng(seed)
-    sizes = (input_size(config), config.HIDDEN_SIZE, config.OUTPUT_VECTOR_SIZE)
-    nets = Nets(*(network.init_network(random, *sizes) for _ in Nets._fields))
-    n_songs = len(corpus.names)
-    tables = [np.zeros((n_songs, config.OUTPUT_VECTOR_SIZE), np.float32) for _ in range(4)]
-    return State(
-        mean=corpus.mean,
-        deviation=corpus.deviation,
-        step=np.int64(0),
-        nets=nets,
-        slots=Slots(mapped(np.zeros_like, nets), mapped(np.zeros_like, nets), nets),
-        songs=Songs(*tables, step=np.zeros(n_songs, np.float32)),
-    )
-
-
-def with_new_songs(state, song_terms):
-    """The State with rows added for new songs, which start from `song_terms` (n_new, dim_out)."""
-    zeros = np.zeros_like(song_terms)
-    steps = np.zeros(len(song_terms), np.float32)
-    new = Songs(term=song_terms, adam_m=zeros, adam_v=zeros, average=song_terms, step=steps)
-    return state._replace(
-        songs=mapped(lambda old, rows: np.concatenate([old, rows]), state.songs, new)
-    )
 
 
 def adam(value, gradient, m, v, step, rate):
@@ -94,9 +68,12 @@ def averaged(average, value, step):
 
 
 def _read_runs(pool, rows, normal):
-    """Normalised inputs (songs_per_step, run_length, dim) at the rows of `pool` of that shape."""
-    mean, deviation = normal
-    return (tf.cast(tf.gather(pool, rows), tf.float32) - mean) / deviation
+    """What the networks see (songs_per_step, run_length, dim + dim_out) of the rows of
+    `pool` of that shape: normalised inputs, and the values of the closed form.
+    """
+    mean, deviation, basis = normal
+    inputs = (tf.cast(tf.gather(pool, rows), tf.float32) - mean) / deviation
+    return tf.concat([inputs, inputs @ basis], axis=-1)
 
 
 class Trainer:
@@ -289,7 +266,7 @@ class Trainer:
         """
         state = self.state
         networks = (state.nets, state.slots, np.float32(state.step))
-        normal = (state.mean, state.deviation)
+        normal = (state.mean, state.deviation, heard_basis(state.basis, state.ratios))
         gathered = [self.gather_songs(batches) for _, batches in parts]
         arguments = [
             (*networks, songs, pool, batches, n_steps, normal)

@@ -1,6 +1,5 @@
 """The word vector of every input of every song of a log-mel tree, as a tree of its own."""
 
-import dataclasses
 from functools import partial
 
 import numpy as np
@@ -26,7 +25,7 @@ def write_word_vectors(log_mel_dir, out_dir, networks, songs, config):
     place of one of the files.
     """
     # what is sent to the processes
-    words_only = dataclasses.replace(networks, net_2={}, references=None)
+    words_only = networks.words_only()
     tree = OutputTree(out_dir, KIND)
     with tree.locked():
         tree.check([log_mel_name(song) for song in songs])
