@@ -4,6 +4,8 @@ a table and a picture.
 The corpus holds songs cut into clips, with a column that names the song and one that
 names what songs have in common. Vectors are kept in OUT_DIR/vectors and made only where
 they are missing, so a benchmark can be run in parts. Hand-made features are z-scored.
+A method that only compares songs is ranked by its distances, and for the two figures
+that need vectors its songs are placed by classical scaling.
 """
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
@@ -19,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import rivals
-from clip_scores import five_scores
+from clip_scores import five_scores, five_scores_of_distances
 
 from sound_eval.cli import positive_int, positive_number, run_main, script_parser
 from sound_eval.config import read_config
@@ -49,12 +51,20 @@ TRAINER = Path(__file__).resolve().parent.parent / "spectrogram_doc2vec.py"
 @dataclass(frozen=True)
 class System:
     """How to make vectors of a Setup and a seed; whether the seed matters; whether they
-    are hand-made features, to be z-scored.
+    are hand-made features, to be z-scored; whether it makes distances, not vectors.
     """
 
     make: Callable
     seeded: bool = False
     hand_made: bool = False
+    distances: bool = False
+
+    def scores(self, made, known, songs, labels, *names):
+        """The five figures of what `make` made, for the clips that are `known` (n_clips,)."""
+        if self.distances:
+            made = made[np.ix_(known, known)]
+            return five_scores_of_distances(made, songs[known], labels[known], *names)
+        return five_scores(made[known], songs[known], labels[known], *names)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,11 @@ def library(extract, name):
     )
 
 
+def comparison(distances):
+    """The system that compares audio files two by two."""
+    return System(lambda setup, _seed: distances(setup.audio_files), distances=True)
+
+
 def train(setup, minutes, seed):
     """The song vectors after so many minutes of our training, the start of the program
     and the reading of the corpus included.
@@ -123,7 +138,21 @@ def systems(minutes):
         "log-mel mean + deviation": pooled("mean + deviation"),
         "MFCC statistics": pooled("MFCC statistics"),
         "bliss-audio": library(rivals.bliss_features, "bliss-audio"),
+        "bliss-audio, weights of 0.13": comparison(rivals.bliss_distances),
         "openSMILE eGeMAPS": library(rivals.egemaps_features, "openSMILE"),
+        "Gaussian of MFCCs": System(
+            lambda setup, _seed: rivals.gaussian_distances(
+                setup.args.vectors_dir, setup.songs.names
+            ),
+            distances=True,
+        ),
+        "musly timbre": comparison(rivals.musly_distances),
+        "i-vectors": System(
+            lambda setup, seed: rivals.i_vectors(
+                setup.args.vectors_dir, setup.songs.names, setup.config.OUTPUT_VECTOR_SIZE, seed
+            ),
+            seeded=True,
+        ),
         "Doc2Vec on audio words": System(
             lambda setup, seed: rivals.doc2vec(setup.corpus, setup.config.OUTPUT_VECTOR_SIZE, seed),
             seeded=True,
@@ -156,8 +185,8 @@ def closed_form(setup, _seed):
 
 
 def vectors_of(name, system, setup, seed):
-    """Vectors (n_songs, dim) of a system, made where they are missing; hand-made
-    features have mean 0 and deviation 1.
+    """Vectors (n_songs, dim) of a system, or distances, made where they are missing;
+    hand-made features have mean 0 and deviation 1.
     """
     path = setup.args.out / "vectors" / f"{name.replace(' ', '_')}_seed_{seed}.npy"
     if not path.is_file():
@@ -262,9 +291,8 @@ def evaluate(setup):
     for name, system in asked.items():
         results[name] = []
         for seed in range(args.seeds if system.seeded else 1):
-            vectors = vectors_of(name, system, setup, seed)[known]
-            values = five_scores(vectors, songs[known], labels[known], args.song, args.label)
-            results[name].append(values)
+            made = vectors_of(name, system, setup, seed)
+            results[name].append(system.scores(made, known, songs, labels, args.song, args.label))
         means = {
             score: round(float(np.mean([row[score] for row in results[name]])), 3)
             for score in results[name][0]

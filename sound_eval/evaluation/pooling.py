@@ -30,15 +30,21 @@ def mean_and_deviation(frames):
     return np.concatenate([mean(frames), frames.std(axis=0, dtype=np.float64)])
 
 
+def mfcc(frames):
+    """20 mel-frequency cepstral coefficients of each log-mel frame: (n_frames, 20), the
+    first of its orthonormal DCT-II.
+    """
+    return dct(frames.astype(np.float64), type=2, norm="ortho", axis=1)[:, :N_MFCC]
+
+
 def mfcc_statistics(frames):
     """Seven moments over time of 20 mel-frequency cepstral coefficients: (140,), the
     `mfcc` features of the FMA data set.
 
-    The coefficients are the orthonormal DCT-II of the log-mel frames; the moments
-    are mean, deviation, skewness, kurtosis, median, minimum and maximum
+    They are mean, deviation, skewness, kurtosis, median, minimum and maximum
     (Defferrard et al. 2017).
     """
-    coefficients = dct(frames.astype(np.float64), type=2, norm="ortho", axis=1)[:, :N_MFCC]
+    coefficients = mfcc(frames)
     average = coefficients.mean(axis=0)
     deviation = coefficients.std(axis=0)
     # A constant has no shape: its skewness would be 0 / 0. That is why it is not
@@ -74,15 +80,18 @@ def pool_tree(tree, names, poolings, what="pooling"):
     rows = {pooling: [] for pooling in poolings}
     with Progress(len(names), "song", what) as progress:
         for name in names:
-            frames = _read_frames(tree, name)
+            frames = read_frames(tree, name)
             for pooling in poolings:
                 rows[pooling].append(POOLINGS[pooling](frames))
             progress.update(1)
     return {pooling: np.stack(values) for pooling, values in rows.items()}
 
 
-def _read_frames(tree, name):
-    """Frames (n_frames, dim) of one song of the music list."""
+def read_frames(tree, name):
+    """Frames (n_frames, dim) of one song of the music list.
+
+    Raises InputError where its file is missing, or has no frames.
+    """
     path = Path(tree) / log_mel_name(name)
     if not path.is_file():
         raise InputError(f"{path}: missing; is {tree} the tree that the music list was made from?")

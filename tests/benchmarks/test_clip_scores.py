@@ -9,8 +9,6 @@ import pytest
 from conftest import script_module
 from sklearn.metrics import average_precision_score
 
-from sound_eval.search.vectors import unit_vectors
-
 clip_scores = script_module("benchmarks/clip_scores.py")
 
 
@@ -73,11 +71,11 @@ def test_retrieval_and_vote_equal_plain_references(seed, monkeypatch):
     monkeypatch.setattr(clip_scores, "BLOCK", 33)  # several blocks, the last one short
     vectors, songs, labels = corpus(seed, noise=2.0)
     songs[5] = "a song of one clip"
-    unit = unit_vectors(vectors)
-    assert clip_scores.song_retrieval(unit, songs) == pytest.approx(
+    nearness = clip_scores.by_cosine(vectors)
+    assert clip_scores.song_retrieval(nearness, songs) == pytest.approx(
         plain_retrieval(vectors, songs), abs=1e-6
     )
-    assert clip_scores.neighbour_vote(unit, songs, labels) == pytest.approx(
+    assert clip_scores.neighbour_vote(nearness, songs, labels) == pytest.approx(
         plain_vote(vectors, songs, labels), abs=1e-9
     )
 
@@ -105,3 +103,41 @@ def test_knowing_the_song_is_no_help_with_the_label():
     values = clip_scores.five_scores(vectors, songs, labels)
     assert values["song_r1"] > 0.95
     assert values["label_knn5"] < 0.45 and values["label_svm"] < 0.45
+
+
+def distances_between(points, others):
+    return np.sqrt(((points[:, None] - others) ** 2).sum(axis=2))
+
+
+def test_classical_scaling_finds_places_with_the_distances():
+    points = np.random.default_rng(0).standard_normal((30, 5)) * [5, 4, 3, 2, 1]
+    distances = distances_between(points, points)
+    places = clip_scores.classical_scaling(distances)
+    assert places.shape == (30, 5)  # no axis that the distances do not ask for
+    assert distances_between(places, places) == pytest.approx(distances, abs=1e-6)
+    assert places.mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-9)
+    assert (np.diff(places.var(axis=0)) < 0).all()
+    one_way = distances + np.triu(np.ones((30, 30)), 1) - np.tril(np.ones((30, 30)), -1)
+    assert clip_scores.classical_scaling(one_way).shape == (30, 5)
+    narrow = clip_scores.classical_scaling(distances, 2)
+    assert narrow == pytest.approx(places[:, :2])
+
+
+def test_distances_that_no_places_have_are_scaled_to_those_that_can_be():
+    # a path of three steps whose ends are nearer than its steps allow
+    distances = np.array([[0, 1, 5], [1, 0, 1], [5, 1, 0]], float)
+    places = clip_scores.classical_scaling(distances)
+    assert places.shape == (3, 1) and np.isfinite(places).all()
+
+
+def test_distances_score_as_the_vectors_that_they_are_of():
+    vectors, songs, labels = corpus(0)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    distances = distances_between(unit, unit)
+    by_vectors = clip_scores.five_scores(vectors, songs, labels, "piece", "style")
+    by_distances = clip_scores.five_scores_of_distances(distances, songs, labels, "piece", "style")
+    assert list(by_distances) == list(by_vectors)
+    ranked = ["piece_r1", "piece_mAP", "style_knn5"]
+    assert [by_distances[name] for name in ranked] == [by_vectors[name] for name in ranked]
+    assert 0.3 < by_vectors["piece_r1"] < 1
+    assert abs(by_distances["style_svm"] - by_vectors["style_svm"]) < 0.1

@@ -12,7 +12,8 @@ from sound_eval.config import read_config, save_config
 from sound_eval.files.writing import save_array
 
 SCRIPT = "benchmarks/quality.py"
-five_scores = script_module("benchmarks/clip_scores.py").five_scores
+clip_scores = script_module("benchmarks/clip_scores.py")
+five_scores = clip_scores.five_scores
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,26 @@ def test_doc2vec_on_audio_words_beats_noise(corpus, run_script, tmp_path):
         json.loads((tmp_path / "quality.json").read_text())["Doc2Vec on audio words"][0]["song_mAP"]
         > 0.3
     )
+
+
+def test_distances_are_scored_without_the_clips_that_have_no_song(corpus, run_script, tmp_path):
+    run(run_script, corpus, tmp_path, "--only", "gaussian")
+    distances = np.load(tmp_path / "vectors" / "Gaussian_of_MFCCs_seed_0.npy").astype(float)
+    assert distances.shape == (60, 60)
+    songs = np.array([f"song {clip // 4}" for clip in range(59)], dtype=object)
+    albums = np.array([f"album {clip // 4 % 3}" for clip in range(59)], dtype=object)
+    expected = clip_scores.five_scores_of_distances(distances[:59, :59], songs, albums)
+    found = json.loads((tmp_path / "quality.json").read_text())["Gaussian of MFCCs"][0]
+    assert list(found.values()) == pytest.approx(list(expected.values()))
+    assert found["song_r1"] > 0.9
+
+
+def test_i_vectors_are_made_for_each_seed(corpus, run_script, tmp_path):
+    options = ("--only", "i-vectors", "--seeds", "2", "--config", corpus / "small.yaml")
+    run(run_script, corpus, tmp_path, *options)
+    vectors = [np.load(path) for path in sorted((tmp_path / "vectors").iterdir())]
+    assert [rows.shape for rows in vectors] == [(60, 16), (60, 16)]
+    assert not np.array_equal(*vectors)
 
 
 def test_an_unknown_system_and_vectors_of_another_corpus_are_errors(corpus, run_script, tmp_path):
