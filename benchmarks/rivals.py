@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from threadpoolctl import threadpool_limits
 
 from sound_eval.evaluation.pooling import mfcc, read_frames
 from sound_eval.terminal import Progress
@@ -201,7 +202,9 @@ def i_vectors(tree, names, dim, seed):
     background = GaussianMixture(N_GAUSSIANS, covariance_type="diag", random_state=seed)
     background.fit(frames[sample])
     counts, shifts = zip(*(background_statistics(background, song) for song in songs), strict=True)
-    return total_variability(np.stack(counts), np.stack(shifts), dim, seed)
+    # so many small inversions: threads of BLAS would only wait for each other
+    with threadpool_limits(1, "blas"):
+        return total_variability(np.stack(counts), np.stack(shifts), dim, seed)
 
 
 def background_statistics(background, frames):
