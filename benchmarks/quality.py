@@ -60,7 +60,7 @@ class System:
     distances: bool = False
 
     def scores(self, made, known, songs, labels, *names):
-        """The five figures of what `make` made, for the clips that are `known` (n_clips,)."""
+        """The five figures of what `make` made, for the clips `known` (n_clips,)."""
         if self.distances:
             made = made[np.ix_(known, known)]
             return five_scores_of_distances(made, songs[known], labels[known], *names)

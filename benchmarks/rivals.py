@@ -99,20 +99,21 @@ def doc2vec(corpus, dim, seed):
 
 
 def bliss_distances(paths):
-    """Distances (n_files, n_files) of audio files as bliss-audio 0.13 weighs its
+    """Distances (n_files, n_files) of audio files as bliss-rs 0.13 is said to weigh its
     features: tempo 1/4, all 13 of chroma 3 together, each other one 1.
 
-    The features are those of the installed bliss-audio, as they are. The weights are
-    the diagonal of the matrix in the `mahalanobis_distance` of bliss (src/playlist.rs),
-    so they multiply squared differences.
+    The features are those of the installed bliss-audio, as they are, in the order of
+    `AnalysisIndex` (bliss-rs, src/song/mod.rs). The weights multiply squared
+    differences, as the diagonal of the matrix of `mahalanobis_distance` does
+    (src/playlist.rs); the code of 0.13 itself was not at hand to compare.
     """
     features = of_files(bliss_features, paths, "bliss-audio")
     return weighted_distances(features, BLISS_WEIGHTS)
 
 
 def weighted_distances(features, weights):
-    """Euclidean distances (n, n) of features (n, dim), each squared difference times its
-    weight (dim,).
+    """Euclidean distances (n, n) of features (n, dim), each squared difference times
+    its weight (dim,).
     """
     scaled = features * np.sqrt(weights)
     return cdist(scaled, scaled)
@@ -150,7 +151,7 @@ def musly_distances(paths):
 
 
 def song_mfccs(tree, names, what):
-    """The 20 MFCCs (n_frames, 20) of each song of a log-mel tree, one after the other."""
+    """The 20 MFCCs (n_frames, 20) of each song of a log-mel tree, one by one."""
     with Progress(len(names), "song", what) as progress:
         for name in names:
             yield mfcc(read_frames(tree, name))
@@ -175,8 +176,8 @@ def symmetrised_divergence(means, covariances):
     """KL(p, q) + KL(q, p) (n, n) of each pair of Gaussians with means m (n, dim) and
     covariances S (n, dim, dim).
 
-    It is half of tr(S_q^-1 (S_p + d d')) + tr(S_p^-1 (S_q + d d')), less dim, where d is
-    m_p - m_q; the logarithms of the determinants cancel.
+    It is half of tr(S_q^-1 (S_p + d d')) + tr(S_p^-1 (S_q + d d')), less dim, where d
+    is m_p - m_q; the logarithms of the determinants cancel.
     """
     n, dim = means.shape
     inverses = np.linalg.inv(covariances)
@@ -188,9 +189,9 @@ def symmetrised_divergence(means, covariances):
 
 
 def i_vectors(tree, names, dim, seed):
-    """i-vectors (n_songs, dim) of songs of a log-mel tree: how a song's MFCCs differ from
-    a mixture of Gaussians that was fitted on all songs, in as few values as explain it
-    best (Dehak et al. 2011; for music Eghbal-zadeh et al. 2015).
+    """i-vectors (n_songs, dim) of songs of a log-mel tree: how a song's MFCCs differ
+    from a mixture of Gaussians that was fitted on all songs, in the `dim` values that
+    explain it best (Dehak et al. 2011; for music Eghbal-zadeh et al. 2015).
 
     No label is used, so there is none of the discriminant analysis of the papers.
     """
@@ -208,8 +209,8 @@ def i_vectors(tree, names, dim, seed):
 
 
 def background_statistics(background, frames):
-    """Of each Gaussian of a mixture how many frames it takes (n_gaussians,), and the sum
-    of how far these are from its mean, in its deviations (n_gaussians, n_mfcc).
+    """Of each Gaussian of a mixture how many frames it takes (n_gaussians,), and the
+    sum of how far these are from its mean, in its deviations (n_gaussians, n_mfcc).
     """
     shares = background.predict_proba(frames)
     counts = shares.sum(axis=0)
@@ -218,9 +219,9 @@ def background_statistics(background, frames):
 
 
 def total_variability(counts, shifts, dim, seed):
-    """The factors (n_songs, dim) of a factor analysis of the statistics of songs, counts
-    (n_songs, n_gaussians) and shifts (n_songs, n_gaussians, n_mfcc), by expectation and
-    maximisation (Dehak et al. 2011).
+    """The factors (n_songs, dim) of a factor analysis of the statistics of songs,
+    counts (n_songs, n_gaussians) and shifts (n_songs, n_gaussians, n_mfcc), by
+    expectation and maximisation (Dehak et al. 2011).
     """
     _, n_gaussians, n_mfcc = shifts.shape
     loadings = 0.1 * np.random.default_rng(seed).standard_normal((n_gaussians, n_mfcc, dim))
