@@ -34,7 +34,8 @@ from sound_eval.files.tables import markdown_table
 from sound_eval.files.writing import save_array
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs
-from sound_eval.model.closed_form import ClosedForm, heard_basis, solve
+from sound_eval.model.inference import closed_form_of
+from sound_eval.model.initial import new_state
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.song_vectors import mean_words_of_corpus, untrained_networks
 from sound_eval.songs.labels import LabelledSongs, labelled
@@ -170,18 +171,14 @@ def systems(minutes):
 
 def random_weights(setup, seed):
     """Our model before training."""
-    corpus = setup.corpus
-    basis, ratios = solve(corpus.covariances, setup.config.OUTPUT_VECTOR_SIZE)
-    heard = heard_basis(basis, ratios)
-    networks = untrained_networks(corpus.mean, corpus.deviation, heard, setup.config, seed)
-    return mean_words_of_corpus(networks, corpus)
+    state = new_state(setup.config, setup.corpus, seed)
+    return mean_words_of_corpus(untrained_networks(state, setup.config, seed), setup.corpus)
 
 
 def closed_form(setup, _seed):
     """Our model as a linear one: vector_at_0.npy of a training."""
-    corpus = setup.corpus
-    basis, _ = solve(corpus.covariances, setup.config.OUTPUT_VECTOR_SIZE)
-    return mean_words_of_corpus(ClosedForm(corpus.mean, corpus.deviation, basis), corpus)
+    state = new_state(setup.config, setup.corpus, seed=0)
+    return mean_words_of_corpus(closed_form_of(state), setup.corpus)
 
 
 def vectors_of(name, system, setup, seed):

@@ -60,14 +60,14 @@ def make_corpus(n_songs, dim, seed):
     random = np.random.default_rng(seed)
     inputs = random.standard_normal((POOL_INPUTS, dim), np.float32).astype(np.float16)
     starts = random.integers(0, POOL_INPUTS - INPUTS_PER_SONG, n_songs)
-    return SharedCorpus(
-        range(n_songs), Inputs(inputs), starts, np.zeros(dim, np.float32), np.ones(dim, np.float32), np.stack([np.eye(dim)] * 2)
-    )
+    normalisation = np.stack([np.zeros(dim), np.ones(dim)]).astype(np.float32)
+    covariances = np.stack([np.eye(dim), np.eye(dim)])
+    return SharedCorpus(range(n_songs), Inputs(inputs), starts, *normalisation, covariances)
 
 
 def rows_per_second(n_songs, config, args):
     """Rows per second over --seconds of training, and the size of the song tables in bytes."""
-    from sound_eval.model import training
+    from sound_eval.model import initial, training
 
     corpus = make_corpus(n_songs, input_size(config), args.seed)
     trainer = training.Trainer(

@@ -69,11 +69,13 @@ def random_networks():
 
     def net():
         return {
-            "hidden_kernel": random.standard_normal((DIM, 16)).astype(np.float32) / 3,
+            "hidden_kernel": random.standard_normal((2 * OUT, 16)).astype(np.float32) / 3,
             "hidden_bias": random.standard_normal(16).astype(np.float32) / 3,
             "output_kernel": random.standard_normal((16, OUT)).astype(np.float32) / 3,
             "output_bias": random.standard_normal(OUT).astype(np.float32) / 3,
         }
 
-    plain = Networks(net(), net(), np.full(DIM, -4, np.float32), np.full(DIM, 2, np.float32))
+    normal = (np.full(DIM, -4, np.float32), np.full(DIM, 2, np.float32))
+    seen = random.standard_normal((DIM, 2 * OUT)).astype(np.float32) / 4
+    plain = Networks(net(), net(), *normal, seen)
     return dataclasses.replace(plain, references=plain.contexts(random.normal(-4, 2, (40, DIM))))

@@ -5,7 +5,6 @@ before any training, and its closed form.
 import numpy as np
 
 from sound_eval.evaluation.pooling import pool_tree
-from sound_eval.model.closed_form import heard_basis
 from sound_eval.model.inference import closed_form_of
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.song_vectors import inputs_of, mean_word, untrained_networks
@@ -37,8 +36,7 @@ def _untrained(log_mel_dir, names, folder, seed):
     if "mean" not in run.weights:
         return {}
     state = read_state(run)
-    basis = heard_basis(state.basis, state.ratios)
-    random = untrained_networks(state.mean, state.deviation, basis, run.config, seed)
+    random = untrained_networks(state, run.config, seed)
     models = dict(zip(UNTRAINED, (random, closed_form_of(state)), strict=True))
     # each song's inputs are made once
     vectors = [

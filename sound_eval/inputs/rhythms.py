@@ -19,10 +19,13 @@ WINDOW_SECONDS = 8.0  # two bars of a slow piece
 STEP_SECONDS = 1.0  # from one window to the next
 LAGS_SECONDS = (0.075, 5.0)  # of the autocorrelation, from the quickest notes to a long bar
 N_LAGS = 256  # on the logarithmic axis
+# of that axis, in which the longest lags fade out: what another tempo moves over its end
+# does not change the rest
+FADE = 0.2
 SMOOTH_SECONDS = 0.15  # of the curve: players are not exact, and frames are not where onsets are
 LEAST_FRAMES = 8  # in a window, however far apart frames are
 # added to magnitudes, which have length 1 together, before the logarithm
-FLOOR = 0.003
+FLOOR = 0.1
 BLOCK_WINDOWS = 256  # at once: memory stays small, however long the recording
 
 
@@ -81,9 +84,15 @@ def _scale_transform(windows, frames_per_second):
     share = lags - below
     values = correlation[:, below] * (1 - share) + correlation[:, below + 1] * share
     # of energy 1 on the logarithmic axis what has energy 1 on the plain one
-    spectrum = np.abs(rfft(values * np.sqrt(lags), axis=1))[:, :N_VALUES]
+    spectrum = np.abs(rfft(values * np.sqrt(lags) * _fade(), axis=1))[:, :N_VALUES]
     length = np.linalg.norm(spectrum, axis=1, keepdims=True)
     return np.log(spectrum / np.maximum(length, 1e-9) + FLOOR).astype(np.float32)
+
+
+def _fade():
+    """What each lag weighs (N_LAGS,): a quarter of a sine, squared, at the end."""
+    to_end = np.linspace(1, 0, N_LAGS) / FADE
+    return np.sin(np.pi / 2 * np.minimum(to_end, 1)) ** 2
 
 
 def _autocorrelation(windows):

@@ -25,6 +25,9 @@ import numpy as np
 from scipy.linalg import eigh
 
 REGULARISATION = 0.1
+# of the closed form's values in what the networks see, beside the principal components: the
+# larger, the better a song's own clips are found, and the worse its kin
+CLOSED_FORM_SIZE = 0.7
 
 
 def solve(covariances, n_values):
@@ -51,11 +54,30 @@ def solve(covariances, n_values):
     )
 
 
-def heard_basis(basis, ratios):
-    """The basis (dim, n_values) whose values vary by 1 over all inputs, as what the
-    networks see does.
+def seen_map(covariances, basis, ratios):
+    """What the networks see of normalised inputs, as a matrix (dim, 2 n_values) float32.
+
+    One half are the principal components, as many as there are ratios, at the sizes that
+    they have: songs of a kind are near each other in them. The other half are the
+    values of the closed form, where clips of one song are, each as large as the share of
+    it that is between songs, at CLOSED_FORM_SIZE of the whole.
     """
-    return (basis / np.sqrt(1 + ratios)).astype(np.float32)
+    total = covariances.sum(axis=0)
+    count = min(len(total), len(ratios))
+    _, components = eigh(total, subset_by_index=[len(total) - count, len(total) - 1])
+    components = np.pad(components[:, ::-1], ((0, 0), (0, len(ratios) - count)))
+    between_songs = basis * np.sqrt(ratios) / (1 + ratios)
+    return np.concatenate(
+        [_of_size(1, components, total), _of_size(CLOSED_FORM_SIZE, between_songs, total)], axis=1
+    ).astype(np.float32)
+
+
+def _of_size(size, matrix, covariance):
+    """`matrix` (dim, n), scaled so that its values of inputs with this covariance have
+    `size` as the root of their mean variance; a matrix of nothing stays as it is.
+    """
+    variance = np.einsum("ik,ij,jk->", matrix, covariance, matrix) / matrix.shape[1]
+    return matrix * size / np.sqrt(variance) if variance > 0 else matrix
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import overlap
 from sound_eval.log_mel.processes import usable_cores
-from sound_eval.model.closed_form import ClosedForm, heard_basis
+from sound_eval.model.closed_form import ClosedForm
 from sound_eval.model.pairs import least_distance
 from sound_eval.model.state import from_arrays
 from sound_eval.terminal import Progress
@@ -54,15 +54,15 @@ LEAST_L2 = 1e-4
 
 @dataclass(frozen=True)
 class Networks:
-    """The frozen networks, what normalises their inputs, the basis whose values they see
-    beside these (`closed_form.heard_basis`), and the references.
+    """The frozen networks, what normalises their inputs, what they see of these (dim,
+    2 dim_out), and the references.
     """
 
     net_1: dict
     net_2: dict
     mean: np.ndarray
     deviation: np.ndarray
-    basis: np.ndarray
+    seen: np.ndarray
     references: np.ndarray = None
 
     @property
@@ -88,7 +88,7 @@ class Networks:
         """
         layers = [net[name] for net in (self.net_1, self.net_2) for name in sorted(net)]
         digest = hashlib.sha256()
-        for array in (*layers, self.mean, self.deviation, self.basis):
+        for array in (*layers, self.mean, self.deviation, self.seen):
             digest.update(np.ascontiguousarray(array, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
@@ -100,8 +100,7 @@ class Networks:
     def _block(self, net, inputs):
         """What `net` makes of inputs, all at once."""
         normal = (np.asarray(inputs, np.float32) - self.mean) / self.deviation
-        seen = np.concatenate([normal, normal @ self.basis], axis=1)
-        hidden = np.maximum(seen @ net["hidden_kernel"] + net["hidden_bias"], 0)
+        hidden = np.maximum(normal @ self.seen @ net["hidden_kernel"] + net["hidden_bias"], 0)
         return hidden @ net["output_kernel"] + net["output_bias"]
 
 
@@ -111,10 +110,8 @@ def networks_of(state):
     """
     if not state.step:
         return closed_form_of(state)
-    basis = heard_basis(state.basis, state.ratios)
-    return Networks(
-        *state.slots.average, state.mean, state.deviation, basis, references=state.references
-    )
+    averages = state.slots.average
+    return Networks(*averages, state.mean, state.deviation, state.seen, state.references)
 
 
 def closed_form_of(state):

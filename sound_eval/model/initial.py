@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from sound_eval.inputs.network_inputs import input_size
 from sound_eval.model import closed_form
 from sound_eval.model.state import Nets, Slots, Songs, State, mapped
 
@@ -11,16 +10,17 @@ def new_state(config, corpus, seed):
     """The State before the first step."""
     random = np.random.default_rng(seed)
     dim_out = config.OUTPUT_VECTOR_SIZE
-    sizes = (input_size(config) + dim_out, config.HIDDEN_SIZE, dim_out)
-    nets = Nets(*(init_network(random, *sizes) for _ in Nets._fields))
     basis, ratios = closed_form.solve(corpus.covariances, dim_out)
+    seen = closed_form.seen_map(corpus.covariances, basis, ratios)
+    sizes = (seen.shape[1], config.HIDDEN_SIZE, dim_out)
+    nets = Nets(*(init_network(random, *sizes) for _ in Nets._fields))
     n_songs = len(corpus.names)
     tables = [np.zeros((n_songs, dim_out), np.float32) for _ in range(4)]
     return State(
         mean=corpus.mean,
         deviation=corpus.deviation,
         basis=basis,
-        ratios=ratios,
+        seen=seen,
         step=np.int64(0),
         nets=nets,
         slots=Slots(mapped(np.zeros_like, nets), mapped(np.zeros_like, nets), nets),

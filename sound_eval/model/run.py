@@ -152,20 +152,28 @@ def begin(log_mel_dir, run, workers, present, config, options):
     )
     print(f"{len(names)} songs, {corpus.inputs.shape[0]} inputs of {corpus.inputs.shape[1]} values")
     state = _settled_state(run, corpus, config, n_new, options.seed)
-    if workers.chief:
-        is_new = not run.exists()
-        run.start(config, names)
-        if is_new:
-            _save_closed_form(run, state, corpus, options.began)
-    from sound_eval.model.training import Trainer
-
     workers.check_same(
         "\n".join([to_yaml(config), str(options.seed), str(state.step), *names]),
         "the song list, configuration, seed or run folder",
     )
+
+    def start():
+        is_new = not run.exists()
+        run.start(config, names)
+        if is_new:
+            _save_closed_form(run, state, corpus, options.began)
+
+    # several workers know only with a Trainer whether they have songs enough
+    is_alone = workers.n_workers == 1
+    if is_alone:
+        start()
+    from sound_eval.model.training import Trainer
+
     trainer = Trainer(corpus, config, state, options.seed, workers)
     if trainer.warning:
         warn(trainer.warning)
+    if workers.chief and not is_alone:
+        start()
     return trainer
 
 
@@ -173,7 +181,9 @@ def _save_closed_form(run, state, corpus, began):
     """Write the run folder before any training, and say so."""
     save(run, state, corpus, epoch=0)
     seconds = time.monotonic() - began
-    print(f"epoch 0: the closed form, wrote {run.vectors_path(0)} after {seconds:.1f} s", flush=True)
+    print(
+        f"epoch 0: the closed form, wrote {run.vectors_path(0)} after {seconds:.1f} s", flush=True
+    )
 
 
 def check_config(config, run):

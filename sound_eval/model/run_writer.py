@@ -260,13 +260,16 @@ class RunWriter(RunFolder):
 
     def keep_last(self, count):
         """Remove all but the last `count` vector files, of those that trainings wrote here."""
-        listed = {0, *(epoch for epoch, _ in self.costs())}
+        listed = {epoch for epoch, _ in self.costs()}
+        if outputs.is_output(self.vectors_path(0), KIND):
+            listed.add(0)
         epochs = sorted(
             int(found[1]) for name in os.listdir(self.path) if (found := VECTORS.fullmatch(name))
         )
         for epoch in epochs[:-count]:
-            if epoch in listed and self.is_own_vectors(self.vectors_path(epoch)):
-                self.vectors_path(epoch).unlink()
+            path = self.vectors_path(epoch)
+            if epoch in listed and self.is_own_vectors(path):
+                path.unlink()
 
     def is_own_vectors(self, path):
         """Whether a training wrote the vectors at `path` as they are now.

@@ -124,13 +124,11 @@ def inputs_of(log_mel_dir, songs, config):
             progress.update(1)
 
 
-def untrained_networks(mean, deviation, basis, config, seed=0):
+def untrained_networks(state, config, seed=0):
     """The networks that a training of `config` would begin with: what the inputs and the
-    architecture know alone. They make word vectors only.
-
-    `mean` and `deviation` (dim,) normalise their inputs, and of `basis` (dim, dim_out)
-    they see the values beside these (`closed_form.heard_basis`).
+    architecture know alone. They make word vectors only, of what those of `state` see.
     """
+    dim_out = config.OUTPUT_VECTOR_SIZE
     random = np.random.default_rng(seed)
-    net_1 = init_network(random, sum(basis.shape), config.HIDDEN_SIZE, basis.shape[1])
-    return Networks(net_1=net_1, net_2={}, mean=mean, deviation=deviation, basis=basis)
+    net_1 = init_network(random, state.seen.shape[1], config.HIDDEN_SIZE, dim_out)
+    return Networks(net_1, {}, state.mean, state.deviation, state.seen)

@@ -8,8 +8,9 @@
     songs/adam_m, songs/adam_v, songs/average   the same for each of these
     songs/step                                  (n_songs,) steps in which the song took part
     mean, deviation                             (dim,) what normalises the inputs
-    basis, ratios                               (dim, dim_out), (dim_out,) the closed form, whose
-                                                values the networks see too (`closed_form`)
+    basis                                       (dim, dim_out) the closed form (`closed_form`)
+    seen                                        (dim, 2 dim_out) what the networks see of
+                                                normalised inputs, which they are multiplied by
     references                                  (n_references, dim_out) what new songs are told
                                                 from (`inference`)
 
@@ -63,7 +64,7 @@ class State(NamedTuple):
     mean: np.ndarray
     deviation: np.ndarray
     basis: np.ndarray
-    ratios: np.ndarray
+    seen: np.ndarray
     step: np.ndarray
     nets: Nets
     slots: Slots
@@ -81,7 +82,7 @@ NAMES = State(
     mean="mean",
     deviation="deviation",
     basis="basis",
-    ratios="ratios",
+    seen="seen",
     step="step",
     nets=_nets_names(),
     slots=Slots(*(_nets_names(f"{slot}/") for slot in Slots._fields)),
@@ -123,7 +124,7 @@ def shapes(config, n_songs):
     dim = input_size(config)
     dim_out = config.OUTPUT_VECTOR_SIZE
     net = {
-        "hidden_kernel": (dim + dim_out, config.HIDDEN_SIZE),
+        "hidden_kernel": (2 * dim_out, config.HIDDEN_SIZE),
         "hidden_bias": (config.HIDDEN_SIZE,),
         "output_kernel": (config.HIDDEN_SIZE, dim_out),
         "output_bias": (dim_out,),
@@ -134,7 +135,7 @@ def shapes(config, n_songs):
         mean=(dim,),
         deviation=(dim,),
         basis=(dim, dim_out),
-        ratios=(dim_out,),
+        seen=(dim, 2 * dim_out),
         step=(),
         nets=nets,
         slots=Slots(nets, nets, nets),
@@ -163,11 +164,6 @@ def read_weights(snapshot):
 
 def _check_input_size(snapshot):
     """Raise InputError where a run's networks take other inputs than there are now."""
-    if "mean" in snapshot.weights and NAMES.basis not in snapshot.weights:
-        raise InputError(
-            f"{snapshot.path}: was trained by a former version, whose networks take other inputs; "
-            "train into another run folder"
-        )
     expected = input_size(snapshot.config)
     mean = snapshot.weights.get("mean", np.empty(expected))
     size = len(np.atleast_1d(mean))
@@ -175,6 +171,11 @@ def _check_input_size(snapshot):
         raise InputError(
             f"{snapshot.path}: its networks take inputs of {size} values, and this version makes "
             f"{expected}; train into another run folder"
+        )
+    if NAMES.mean in snapshot.weights and NAMES.basis not in snapshot.weights:
+        raise InputError(
+            f"{snapshot.path}: was trained by a former version, whose networks take other inputs; "
+            "train into another run folder"
         )
 
 

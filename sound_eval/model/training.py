@@ -19,7 +19,6 @@ import tensorflow as tf
 from sound_eval.errors import InputError
 from sound_eval.inputs.network_inputs import overlap
 from sound_eval.model import devices, network, pairs
-from sound_eval.model.closed_form import heard_basis
 from sound_eval.model.state import Slots, Songs, mapped
 
 # Adam is our own, and so are the averages: both are kept for each song's row with a count
@@ -68,12 +67,11 @@ def averaged(average, value, step):
 
 
 def _read_runs(pool, rows, normal):
-    """What the networks see (songs_per_step, run_length, dim + dim_out) of the rows of
-    `pool` of that shape: normalised inputs, and the values of the closed form.
+    """What the networks see (songs_per_step, run_length, 2 dim_out) of the rows of
+    `pool` of that shape; `normal` is mean, deviation and `seen` of the State.
     """
-    mean, deviation, basis = normal
-    inputs = (tf.cast(tf.gather(pool, rows), tf.float32) - mean) / deviation
-    return tf.concat([inputs, inputs @ basis], axis=-1)
+    mean, deviation, seen = normal
+    return (tf.cast(tf.gather(pool, rows), tf.float32) - mean) / deviation @ seen
 
 
 class Trainer:
@@ -266,7 +264,7 @@ class Trainer:
         """
         state = self.state
         networks = (state.nets, state.slots, np.float32(state.step))
-        normal = (state.mean, state.deviation, heard_basis(state.basis, state.ratios))
+        normal = (state.mean, state.deviation, state.seen)
         gathered = [self.gather_songs(batches) for _, batches in parts]
         arguments = [
             (*networks, songs, pool, batches, n_steps, normal)

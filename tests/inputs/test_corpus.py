@@ -15,7 +15,13 @@ from sound_eval.errors import InputError
 from sound_eval.files.writing import save_array, save_text
 from sound_eval.inputs import cache as caches
 from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.moments import SMALLEST_DEVIATION
 from sound_eval.inputs.network_inputs import inputs_of_frames, list_songs
+
+
+def as_inputs(frames):
+    """The inputs of single frames."""
+    return inputs_of_frames(frames, small_config(), "song.npy")
 
 
 def open_tree(tree, cache, config=None):
@@ -36,7 +42,7 @@ def test_rows_are_the_songs_inputs(tmp_path, n_songs, texture_seconds):
     everything = corpus.inputs.read().astype(np.float64)
     np.testing.assert_allclose(corpus.mean, everything.mean(0), atol=2e-3)
     np.testing.assert_allclose(
-        corpus.deviation, np.maximum(everything.std(0), caches.SMALLEST_DEVIATION), atol=2e-3
+        corpus.deviation, np.maximum(everything.std(0), SMALLEST_DEVIATION), atol=2e-3
     )
 
 
@@ -119,9 +125,9 @@ def test_a_song_that_changes_its_length_is_named_and_never_in_anothers_rows(
         open_tree(tmp_path / "tree", tmp_path / "cache")
     monkeypatch.undo()
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
-    np.testing.assert_array_equal(corpus.song(2), planted_song(0, 0, n_frames).astype(np.float16))
+    np.testing.assert_array_equal(corpus.song(2), as_inputs(planted_song(0, 0, n_frames)))
     np.testing.assert_array_equal(
-        corpus.song(3), np.load(tmp_path / "tree" / f"{names[3]}.npy").astype(np.float16)
+        corpus.song(3), as_inputs(np.load(tmp_path / "tree" / f"{names[3]}.npy"))
     )
 
 
@@ -144,7 +150,7 @@ def test_a_song_that_changes_at_the_same_length_is_named(tmp_path, monkeypatch, 
         open_tree(tmp_path / "tree", tmp_path / "cache")
     monkeypatch.undo()
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
-    np.testing.assert_array_equal(corpus.song(1), np.load(path).astype(np.float16))
+    np.testing.assert_array_equal(corpus.song(1), as_inputs(np.load(path)))
 
 
 @pytest.mark.parametrize("value", [65505.0, -7e4, 1e30, 1e300])
@@ -162,12 +168,13 @@ def test_values_that_the_cache_would_hold_as_infinite_are_refused(tmp_path, valu
 
 def test_the_largest_values_come_back_finite(tmp_path):
     write_tree(tmp_path / "tree", 4)
-    np.save(tmp_path / "tree" / "loud.npy", np.full((5, 12), -65504, np.float32))
+    np.save(tmp_path / "tree" / "loud.npy", np.resize([-65504, 0], (5, 12)).astype(np.float32))
     corpus = open_tree(tmp_path / "tree", tmp_path / "cache")
-    assert (corpus.song(corpus.names.index("loud")) == -65504).all()
+    assert np.isfinite(corpus.song(corpus.names.index("loud"))).all()
+    assert np.isfinite(corpus.covariances).all()
 
 
-@pytest.mark.parametrize("name", ["inputs.npy", "starts.npy", "statistics.npy", "inputs.json"])
+@pytest.mark.parametrize("name", [*caches.ARRAY_NAMES, caches.STATE_NAME])
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_files_of_somebody_elses_in_the_place_of_the_cache_are_refused(tmp_path, name, kind):
     write_tree(tmp_path / "tree", 3)
@@ -213,10 +220,10 @@ def test_the_arrays_are_on_the_disk_before_the_file_that_vouches_for_them(tmp_pa
         caches, "save_text", lambda path, text: (calls.append(path.name), save_text(path, text))
     )
     open_tree(tmp_path / "tree", tmp_path / "cache")
-    # these two arrays have other names while they are written
+    # the other arrays have other names while they are written
     names = [name for name in calls if not name.startswith(".writing-")]
     assert names == ["inputs.json", "cache", "inputs.npy", "cache", "inputs.json"]
-    assert len(calls) == 9
+    assert len(calls) == 10
 
 
 @pytest.mark.parametrize(
@@ -228,6 +235,8 @@ def test_the_arrays_are_on_the_disk_before_the_file_that_vouches_for_them(tmp_pa
         ("starts.npy", np.zeros(5)),
         ("statistics.npy", np.zeros((2, 13), np.float32)),
         ("statistics.npy", np.full((2, 12), np.nan, np.float32)),
+        ("covariances.npy", np.zeros((2, 12, 13))),
+        ("covariances.npy", np.full((2, 12, 12), np.inf)),
         ("inputs.npy", np.zeros((480, 12), np.float32)),
         ("inputs.npy", np.zeros((480, 13), np.float16)),
         ("inputs.npy", np.zeros(480, np.float16)),
@@ -248,6 +257,7 @@ import resource, sys
 sys.path[:0] = sys.argv[2:4]
 from planted import small_config
 from sound_eval.inputs.corpus import open_corpus
+from sound_eval.inputs.moments import SMALLEST_DEVIATION
 from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.cli import run_main
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
