@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from sound_eval.config import differences, read_config, to_yaml
@@ -102,8 +103,8 @@ def train(log_mel_dir, run_dir, config_path, options):
     if workers.chief:
         writer = RunWriter(run_dir)
     with writer as run:
-        trainer = begin(log_mel_dir, run, workers, present, config, options)
-        epoch = _run_epochs(run, trainer, options, Stop(options))
+        trainer, stop = begin(log_mel_dir, run, workers, present, config, options)
+        epoch = _run_epochs(run, trainer, options, stop)
     return Trained(len(trainer.corpus.names), epoch, run.vectors_path(epoch).name)
 
 
@@ -137,9 +138,23 @@ def _settled_config(config_path, folder):
 
 
 def begin(log_mel_dir, run, workers, present, config, options):
-    """A Trainer on the songs of the run folder, and of the tree, in which `present` lie;
-    the run folder is then begun.
+    """A Trainer on the songs of the run folder, and of the tree, in which `present` lie,
+    and the Stop of its training; the run folder is then begun.
     """
+    corpus, state = _settled(log_mel_dir, run, workers, present, config, options)
+    start = partial(_start, run, workers, corpus, state, config, options)
+    # several workers know only with a Trainer whether they have songs enough
+    stop = start() if workers.n_workers == 1 else None
+    from sound_eval.model.training import Trainer
+
+    trainer = Trainer(corpus, config, state, options.seed, workers)
+    if trainer.warning:
+        warn(trainer.warning)
+    return trainer, stop or start()
+
+
+def _settled(log_mel_dir, run, workers, present, config, options):
+    """The Corpus to train on and the State to go on from, the same for all workers."""
     # only under the lock does the folder stand still
     check_config(config, run)
     names, n_new = _settled_songs(log_mel_dir, run, present)
@@ -156,25 +171,20 @@ def begin(log_mel_dir, run, workers, present, config, options):
         "\n".join([to_yaml(config), str(options.seed), str(state.step), *names]),
         "the song list, configuration, seed or run folder",
     )
+    return corpus, state
 
-    def start():
-        is_new = not run.exists()
-        run.start(config, names)
-        if is_new:
-            _save_closed_form(run, state, corpus, options.began)
 
-    # several workers know only with a Trainer whether they have songs enough
-    is_alone = workers.n_workers == 1
-    if is_alone:
-        start()
-    from sound_eval.model.training import Trainer
-
-    trainer = Trainer(corpus, config, state, options.seed, workers)
-    if trainer.warning:
-        warn(trainer.warning)
-    if workers.chief and not is_alone:
-        start()
-    return trainer
+def _start(run, workers, corpus, state, config, options):
+    """Begin the run folder, a new one with the closed form; returns the Stop, as from then
+    on there is something to save.
+    """
+    is_new = not run.exists()
+    if workers.chief:
+        run.start(config, corpus.names)
+    stop = Stop(options)
+    if workers.chief and is_new:
+        _save_closed_form(run, state, corpus, options.began)
+    return stop
 
 
 def _save_closed_form(run, state, corpus, began):

@@ -137,7 +137,7 @@ class RunWriter(RunFolder):
                 self.weights_path.glob("weights_at_*.npz")
             ):
                 self.check_own(path)
-        epoch = self.epoch() if self.exists() else 0
+        epoch = self.epoch() if self.exists() else -1
         for name in sorted(os.listdir(self.path)):
             found = VECTORS.fullmatch(name)
             if found and int(found[1]) > epoch and not self.is_leftover(self.path / name):

@@ -2,6 +2,7 @@
 stop, resume, kill, add songs, and everything that can be wrong with the input.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -11,13 +12,16 @@ import time
 
 import numpy as np
 import pytest
-from conftest import REPO, run_script
-from planted import planted_song, write_config, write_tree
+from conftest import REPO, run_process, run_script
+from planted import planted_song, small_config, write_config, write_tree
 
+from sound_eval.files.trees import read_music_list
+from sound_eval.inputs.network_inputs import read_inputs
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.run_writer import RunWriter
 
 SCRIPT = "spectrogram_doc2vec.py"
+SEARCH = "process_results/similar_songs.py"
 
 
 @pytest.fixture
@@ -96,6 +100,95 @@ def test_epochs_then_the_same_command_resumes_exactly(tree, config, tmp_path):
     assert RunFolder(whole).costs()[-1][1] < 0.69  # below the cost of knowing nothing, ln 2
 
 
+# ---- epoch 0 ----
+
+
+@pytest.fixture
+def untrained(tree, config, tmp_path):
+    """The run folder of a training that found no TensorFlow, and the environment of such."""
+    package = tmp_path / "none" / "tensorflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('TensorFlow was asked for')")
+    environment = os.environ | {"PYTHONPATH": str(package.parent)}
+    run = tmp_path / "run"
+    done = run_process(SCRIPT, tree, run, f"--config={config}", check=False, env=environment)
+    assert done.returncode == 1 and "TensorFlow was asked for" in done.stderr
+    assert f"epoch 0: the closed form, wrote {run / 'vector_at_0.npy'}" in done.stdout
+    assert assert_complete(run).epoch() == 0
+    return run, environment
+
+
+def test_the_closed_form_is_there_and_of_use_without_tensorflow(tree, untrained, tmp_path):
+    run, environment = untrained
+    names, vectors = RunFolder(run).music_list(), RunFolder(run).vectors()
+    assert len(np.unique(vectors, axis=0)) == 12
+    np.save(tree / "new.wav.npy", planted_song(1, 77))
+    songs = tmp_path / "songs.npy"
+    args = (tree, run, tmp_path / "words", "--song-vectors", songs)
+    run_process("calc_all_vecs.py", *args, env=environment)
+    found = dict(zip(read_music_list(tmp_path / "music_list.txt"), np.load(songs), strict=True))
+    assert sorted(found) == sorted([*names, "new.wav"])
+    np.testing.assert_allclose([found[name] for name in names], vectors, atol=1e-5)
+    weights = RunFolder(run).weights()
+    inputs = read_inputs(tree, "new.wav", small_config()).astype(np.float64)
+    words = (inputs - weights["mean"]) / weights["deviation"] @ weights["basis"]
+    np.testing.assert_allclose(found["new.wav"], words.mean(axis=0), atol=1e-5)
+    args = ("near", run, names[0], "--top=3", "--json")
+    (answer,) = json.loads(run_process(SEARCH, *args, env=environment).stdout)
+    assert {style_of(song["filename"]) for song in answer["songs"]} == {style_of(names[0])}
+
+
+def style_of(name):
+    """The style that a song of `write_tree` was planted in."""
+    return int(name.split(" ")[-1][:3]) % 3
+
+
+def test_a_training_that_goes_on_from_epoch_0_is_the_one_never_stopped(
+    tree, config, untrained, tmp_path
+):
+    run, _ = untrained
+    whole = tmp_path / "whole"
+    run_script(SCRIPT, tree, run, f"--config={config}", "--epochs=2")
+    run_script(SCRIPT, tree, whole, f"--config={config}", "--epochs=2")
+    assert assert_complete(run).epoch() == 2
+    for epoch in range(3):
+        one, other = (RunFolder(folder).vectors(epoch) for folder in (run, whole))
+        np.testing.assert_array_equal(one, other)
+    expected = RunFolder(whole).weights()
+    assert RunFolder(run).weights().keys() == expected.keys()
+    for name, array in RunFolder(run).weights().items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+    assert RunFolder(run).costs() == RunFolder(whole).costs()
+
+
+def test_songs_that_came_after_epoch_0_are_taken_in(tree, config, untrained):
+    run, _ = untrained
+    names = RunFolder(run).music_list()
+    np.save(tree / "aaa first.wav.npy", planted_song(1, 77))
+    done = run_script(SCRIPT, tree, run, f"--config={config}", "--epochs=1")
+    assert "1 new songs" in done.stdout
+    assert assert_complete(run, 13).music_list() == [*names, "aaa first.wav"]
+    assert RunFolder(run).weights()["songs/step"][-1] > 0
+
+
+def test_a_kill_in_the_first_save_is_taken_up(tree, config, tmp_path):
+    run = tmp_path / "run"
+    for name in ("weights_at_0.npz", "vector_at_0.npy", "epoc_num.txt"):
+        die(name, 0, tree, run, config)
+        assert not RunFolder(run).exists()
+    die("weights_at_0.npz", 1, tree, run, config)  # which the save of epoch 1 removes
+    assert assert_complete(run).epoch() == 1
+    run_script(SCRIPT, tree, run, f"--config={config}", "--epochs=1")
+    assert [path.name for path in (run / "weights").glob("*.npz")] == ["weights_at_2.npz"]
+    run_script(SCRIPT, tree, tmp_path / "whole", f"--config={config}", "--epochs=2")
+    np.testing.assert_array_equal(
+        assert_complete(run).vectors(), RunFolder(tmp_path / "whole").vectors()
+    )
+
+
+# ---- stops ----
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends_well(tree, config, tmp_path, number):
     run = tmp_path / "run"
@@ -111,6 +204,18 @@ def test_a_signal_saves_and_ends_well(tree, config, tmp_path, number):
     assert process.wait(60) == 0, run.with_suffix(".log").read_text()
     assert "stopping after this step" in run.with_suffix(".log").read_text()
     assert assert_complete(run).epoch() == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_leaves_the_closed_form(tree, config, tmp_path, number):
+    run = tmp_path / "run"
+    process = start(tree, run, config)
+    wait_for(lambda: "epoch 0: the closed form" in run.with_suffix(".log").read_text())
+    process.send_signal(number)
+    assert process.wait(60) == 0, run.with_suffix(".log").read_text()
+    log = run.with_suffix(".log").read_text()
+    assert "stopping after this step" in log and "after epoch 0 in vector_at_0.npy" in log
+    assert assert_complete(run).epoch() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -165,6 +270,7 @@ def test_a_killed_first_start_is_taken_up(tree, config, tmp_path):
     "name",
     [
         "config.yaml",
+        "vector_at_0.npy",
         "vector_at_1.npy",
         "cache/inputs.npy",
         "weights/weights_at_1.npz",
@@ -255,6 +361,15 @@ os.replace, os.unlink = dying(os.replace), dying(os.unlink)
 runpy.run_path(sys.argv[0], run_name="__main__")"""
 
 
+def die(name, epoch, tree, run, config):
+    """Train until the file `name` is dealt with in the save of `epoch`, and be killed there."""
+    command = [sys.executable, "-c", DYING, name, str(epoch), str(REPO / SCRIPT)]
+    command += [str(tree), str(run), f"--config={config}", "--epochs=9"]
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
 def test_a_kill_in_any_phase_of_a_save_loses_no_complete_one(tree, config, tmp_path):
     run = tmp_path / "run"
     phases = [
@@ -265,12 +380,7 @@ def test_a_kill_in_any_phase_of_a_save_loses_no_complete_one(tree, config, tmp_p
         ("weights_at_4.npz", 5, 5),  # which the fifth save removes
     ]
     for name, dies_in, whole in phases:
-        command = [sys.executable, "-c", DYING, name, str(dies_in), str(REPO / SCRIPT)]
-        command += [str(tree), str(run), f"--config={config}", "--epochs=9"]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPO)}
-        )
-        assert done.returncode == -signal.SIGKILL, done.stderr
+        die(name, dies_in, tree, run, config)
         assert assert_complete(run).epoch() == whole
     run_script(SCRIPT, tree, tmp_path / "whole", f"--config={config}", "--epochs=5")
     # the kills left no trace
