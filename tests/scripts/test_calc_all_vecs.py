@@ -45,9 +45,10 @@ def test_word_vectors_are_net_1_of_every_input(trained, tmp_path):
     networks = inference.networks_from(RunFolder(run).weights())
     for name in RunFolder(run).music_list():
         words = np.load(tmp_path / "words ü" / f"{name}.npy")
-        frames = np.load(tree / f"{name}.npy")
-        assert words.dtype == np.float32 and words.shape == (len(frames), 8)
-        np.testing.assert_allclose(words, networks.words(frames.astype(np.float16)), atol=1e-4)
+        inputs = read_inputs(tree, name, small_config())
+        n_frames = len(np.load(tree / f"{name}.npy"))
+        assert words.dtype == np.float32 and words.shape == (n_frames, 8)
+        np.testing.assert_allclose(words, networks.words(inputs), atol=1e-4)
 
 
 def test_many_songs_are_done_by_processes_and_come_out_the_same(trained, tmp_path):
@@ -73,7 +74,7 @@ def test_many_songs_are_done_by_processes_and_come_out_the_same(trained, tmp_pat
     networks = inference.networks_from(RunFolder(run).weights())
     assert read_music_list(tmp_path / "music_list.txt") == names == list_songs(tmp_path / "words")
     for name, mean in zip(names, np.load(songs), strict=True):
-        expected = networks.words(np.load(tmp_path / "tree" / f"{name}.npy").astype(np.float16))
+        expected = networks.words(read_inputs(tmp_path / "tree", name, small_config()))
         np.testing.assert_allclose(np.load(tmp_path / "words" / f"{name}.npy"), expected, atol=1e-4)
         np.testing.assert_allclose(mean, expected.mean(0), atol=1e-4)
 
