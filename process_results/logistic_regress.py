@@ -32,7 +32,7 @@ def parse_arguments(argv):
         "--log-mel-dir",
         type=Path,
         metavar="DIR",
-        help="log-mel tree: adds the figures of trivial features, random weights and the closed form",
+        help="log-mel tree: adds the figures of trivial features and of the model before training",
     )
     # the former name of --log-mel-dir
     parser.add_argument("--vectors-dir", dest="log_mel_dir", type=Path, help=argparse.SUPPRESS)

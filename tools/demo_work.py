@@ -32,9 +32,7 @@ MAP_TRUSTED = re.compile(
 MUSIC = Stage("music", 20, ("composing",))
 LABELS = Stage("labels", 3, ("reading tags",))
 LOG_MEL = Stage("log-mel", 4, ("spectrify",))
-CLASSIFIER = Stage(
-    "classifier", 8, ("reading log-mel", "vectors from random weights", "classifying")
-)
+CLASSIFIER = Stage("classifier", 8, ("reading log-mel", "vectors before training", "classifying"))
 CLUSTERS = Stage("clusters", 4, ())
 MAP = Stage("map", 8, ("true neighbours", "t-SNE", "audio", "spectrograms"))
 

@@ -118,7 +118,7 @@ def inputs_of(log_mel_dir, songs, config):
     """The inputs (n, dim) float16 of each of the `songs` of a log-mel tree, one after the
     other; raises InputError as `read_inputs`.
     """
-    with Progress(len(songs), "song", "reading songs") as progress:
+    with Progress(len(songs), "song", "vectors before training") as progress:
         for song in songs:
             yield read_inputs(log_mel_dir, song, config)
             progress.update(1)
