@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from conftest import run_script
 
-
 SCRIPT = "benchmarks/copies.py"
 
 
@@ -31,7 +30,7 @@ def test_a_copy_is_known_again(run):
     done = run_script(SCRIPT, run / "music", run / "run", "--songs=3")
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines()[2:]]
     assert len(rows) == 10
-    for kind, median, least, nearest in rows:
+    for kind, median, least, _ in rows:
         assert float(least) <= float(median) <= 1.001, kind
     by_kind = {row[0].strip(): row for row in rows}
     assert float(by_kind["-10 dB"][1]) > 0.99
