@@ -53,7 +53,7 @@ lint: .venv/installed-dev
 	.venv/bin/oxlint -c static_web_viewer/page/.oxlintrc.json static_web_viewer/page
 	PATH="$$PWD/.venv/bin:$$PATH" npx --yes -p typescript@5.9.3 tsc -p static_web_viewer/page
 
-# The table and the picture of docs/results.md, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
+# The tables and the pictures quality.png and seconds.png of docs/results.md, on a corpus of clips: CORPUS/audio and CORPUS/metadata.csv (filename, song, album).
 bench: corpus-given .venv/installed-dev
 	.venv/bin/python spectrify_all.py "$$CORPUS/audio" bench_out/vectors
 	.venv/bin/python benchmarks/quality.py "$$CORPUS/audio" bench_out/vectors "$$CORPUS/metadata.csv" bench_out/quality

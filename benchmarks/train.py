@@ -1,245 +1,150 @@
-"""How fast song vectors get good: our trainer beside one pair at a time and gensim's
-Doc2Vec, on one corpus, in one run.
+"""What seconds of training pay: the scores of song vectors by the seconds since the
+command began, of ours, of one pair at a time and of gensim's Doc2Vec, on one corpus, in
+one run, as a table and a picture.
 
+ours: spectrogram_doc2vec.py as a process of its own, on a log-mel tree whose cache is
+built before. It saves the closed form, vector_at_0.npy, and from then on every
+LOOK_ROWS pairs. A time is that at which the vectors are saved, from the start of the
+process, so the interpreter, imports, list of songs, check of the cache, closed form,
+compilation and the save itself count; of the saves before only the closed form's does,
+as a run that saves once has no others.
 one pair at a time: the same networks, song vectors, Adam and averages, compiled alike,
-but a step of n rows scores n pairs and not n * n, half of them local and half global,
-each drawn on its own, as in the first implementation of this model.
+but a step of n rows scores n pairs and not n * n (`one_pair`). It has no command: it
+begins with random weights, in this process, and its first rows are taken to be trained
+when ours were. Its looks are as many rows apart as ours, and count likewise.
 gensim Doc2Vec: PV-DBOW with five negative samples on *audio words*, the clusters that
-k-means finds in the same inputs; one row is one word with its document. Its k-means and
-its vocabulary count as training time.
+k-means finds in the same inputs; one row is one word with its document. Its learning
+rate falls to zero at the end, so each point is a training of its own, of 1, 2, 4, ...
+passes up to --doc2vec-epochs. Each has in its time what the interpreter and the
+imports take, timed as a process, the opening of the cached inputs, k-means and the
+vocabulary.
 
-Clocks start with the inputs in memory and Python's imports done, stop while scores are
-computed, and count compilation. Rows per second leave compilation and k-means out. The
-CSV needs the columns of --song and --label; clips of one song are cut from one
-recording.
-Prints a table in Markdown.
+Scores are computed when all of a system is done. Rows per second leave out what comes
+before the first rows, and saves. The CSV needs the columns of --song and --label; clips
+of one song are cut from one recording. Prints a table in Markdown, with all five scores
+of the closed form and of each system's last vectors, and whether any score of ours is
+below the closed form's after the first minute.
 """
 
 import _repo_root  # noqa: F401  first: sound_eval on the path, Ctrl-C in one line
 
+import argparse
 import tempfile
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import clip_scores
 import numpy as np
+from racers import Result, Setup, doc2vec, one_pair_at_a_time, ours
 
 from sound_eval.cli import positive_int, positive_number, run_main, script_parser, seed_number
 from sound_eval.config import read_config
+from sound_eval.evaluation import figures
+from sound_eval.files.outputs import check_outputs, write_outputs
 from sound_eval.files.tables import print_markdown
-from sound_eval.inputs.corpus import open_corpus
-from sound_eval.inputs.network_inputs import list_songs, overlap
-from sound_eval.log_mel.processes import usable_cores
-from sound_eval.model import inference, initial, song_vectors
-from sound_eval.search.vectors import unit_vectors
+from sound_eval.inputs.network_inputs import list_songs
+from sound_eval.model.run_folder import RunFolder
 from sound_eval.songs.labels import column, read_joined
 from sound_eval.terminal import quiet_tensorflow
 
 EXAMPLE = """example, on your own files:
   python benchmarks/train.py bench_out/vectors corpus/metadata.csv --seconds 60"""
 
+KIND = "seconds"  # of the output
 BAR = 0.589  # song_mAP of the first implementation after nine minutes on this project's corpus
-AUDIO_WORDS = 1000  # clusters of k-means
-NEGATIVES = 5
-REDRAWS = 50  # of the B of a local pair that is too near to its A or too far from it
+FIRST_MINUTE = 60  # seconds
+SECONDS = "seconds from the start of the command"  # the axis of the picture
+CLOSED_FORM = "closed form"
 
 
-class Race:
-    """One system's training: its clock, rows, and when its vectors reach the bar.
+@dataclass(frozen=True)
+class Judge:
+    """Scores vectors by the songs and labels (n_songs,) of a command line."""
 
-    `vectors()` are (n_songs, dim).
-    """
+    args: argparse.Namespace
+    songs: np.ndarray
+    labels: np.ndarray
 
-    def __init__(self, vectors, songs, seconds, every=1.0):
-        self.vectors = vectors
-        self.songs = songs
-        self.seconds = seconds
-        self.every = every
-        self.start = time.monotonic()
-        self.paused = 0.0
-        self.rows = 0
-        self.first_rows = 0
-        self.reached = None
-        self.first = None
-        self.next_look = every
+    @property
+    def names(self):
+        """The names of the five scores."""
+        return clip_scores.names_of_five(self.args.song, self.args.label)
 
-    def elapsed(self):
-        """Seconds of training."""
-        return time.monotonic() - self.start - self.paused
+    def five(self, vectors):
+        """The five scores of vectors as a dict."""
+        names = (self.args.song, self.args.label)
+        return clip_scores.five_scores(vectors, self.songs, self.labels, *names, self.args.seed)
 
-    def over(self):
-        """Whether the time is up."""
-        return self.elapsed() >= self.seconds
+    def song_map(self, look):
+        """The first score of the picture: how well a clip's song is found."""
+        return clip_scores.song_retrieval(clip_scores.by_cosine(look.vectors), self.songs)[1]
 
-    def advance(self, rows):
-        """`rows` more are trained; look at the vectors now and then until they reach the bar."""
-        self.rows += rows
-        if self.first is None:
-            self.first, self.first_rows = self.elapsed(), self.rows
-        if self.reached is None and self.elapsed() >= self.next_look:
-            now = time.monotonic()
-            if clip_scores.song_retrieval(unit_vectors(self.vectors()), self.songs)[1] >= BAR:
-                self.reached = self.elapsed()
-            self.next_look = self.elapsed() + self.every
-            self.paused += time.monotonic() - now
+    def curve(self, result):
+        """The points of a system in the picture, as dicts."""
+        _, song_name, label_name, *_ = self.names
+        points = []
+        for look in result.looks:
+            near = clip_scores.by_cosine(look.vectors)
+            vote = clip_scores.neighbour_vote(near, self.songs, self.labels)
+            values = {song_name: self.song_map(look), label_name: vote}
+            points.append({SECONDS: look.seconds, **values})
+        return points
 
-    def rate(self):
-        """Rows per second since the first ones were done."""
-        return (self.rows - self.first_rows) / (self.elapsed() - self.first)
+    def row(self, name, result):
+        """The cells of a system in the table."""
+        last = result.looks[-1]
+        reached = (f"{look.seconds:.1f}" for look in result.looks if self.song_map(look) >= BAR)
+        return [
+            name,
+            f"{result.rate:,.0f}" if result.rate else "",
+            next(reached, "never"),
+            f"{last.seconds:.1f}",
+            *(f"{value:.3f}" for value in self.five(last.vectors).values()),
+        ]
 
-
-def vectors_so_far(trainer):
-    """What a save of the trainer would publish."""
-    networks = inference.networks_of(trainer.state)
-    words = song_vectors.mean_words_of_corpus(networks, trainer.corpus)
-    return song_vectors.song_vectors(trainer.state.songs.average, words)
-
-
-def train(kind, corpus, config, songs, args):
-    """A finished Race of a Trainer class, with its vectors."""
-    race = Race(lambda: vectors_so_far(trainer), songs, args.seconds)
-    trainer = kind(corpus, config, initial.new_state(config, corpus, args.seed), args.seed)
-    epoch = 0
-    while not race.over():
-        epoch += 1
-        trainer.run_epoch(epoch, race.over, lambda rows, cost: race.advance(rows))
-    return race, vectors_so_far(trainer)
-
-
-def one_pair_at_a_time():
-    """A Trainer whose rows are pairs of their own."""
-    import tensorflow as tf
-
-    from sound_eval.model import network, pairs, training
-
-    class OnePairAtATime(training.Trainer):
-        """A step takes BATCH_SIZE songs with one A each, and for each A one B:
-        in the first half local, in the second global.
+    def first_minute(self, looks):
+        """A line that says in which scores the last of our `looks` in the first minute is
+        below the first of them, the closed form.
         """
-
-        def __init__(self, corpus, config, state, seed):
-            super().__init__(corpus, config, state, seed)
-            self.n_songs = self.rows_per_step = config.BATCH_SIZE
-            self.run_length = 1
-            self.steps_per_epoch = config.TRAIN_STEPS_PER_SAVE // config.BATCH_SIZE
-
-        def chunks(self, epoch):
-            random = pairs.epoch_random(self.seed, epoch)
-            shape = (training.CHUNK_STEPS, self.n_songs)
-            for _ in range(0, self.steps_per_epoch, training.CHUNK_STEPS):
-                songs, others = random.integers(len(self.corpus.names), size=(2, *shape))
-                a, b = (
-                    self.corpus.starts[rows] + random.integers(self.corpus.lengths[rows])
-                    for rows in (songs, others)
-                )
-                half = shape[1] // 2
-                b[:, :half] = draw_local(
-                    random, self.corpus, self.config, songs[:, :half], a[:, :half]
-                )
-                shown = (random.random((*shape, 1)) >= self.config.HIDE_WORDS).astype(np.float32)
-                rows = np.concatenate([a, b], axis=1)[:, :, None]
-                others = random.integers(shape[1], size=(shape[0], 2, shape[1]))
-                batches = pairs.Batches(
-                    songs, rows, positions=rows, least=songs, shown=shown, others=others
-                )
-                yield [(self.pools[0], batches)], training.CHUNK_STEPS
-
-        def cost_and_gradients(self, nets, song_vectors, inputs, batch):
-            n = self.n_songs
-            sign = tf.where(tf.range(n) < n // 2, 1.0, -1.0)
-            with tf.GradientTape() as tape:
-                tape.watch([nets, song_vectors])
-                parts, mix = (inputs[:n, 0], inputs[n:, 0]), self.config.MIX_INPUTS
-                mixed = [
-                    network.mixed(part, others, mix) if mix else part
-                    for part, others in zip(parts, tf.unstack(batch.others), strict=True)
-                ]
-                words, contexts = (
-                    network.encode(net, part) for net, part in zip(nets, mixed, strict=True)
-                )
-                logits = tf.reduce_sum(
-                    (words * batch.shown + song_vectors * (1 - batch.shown)) * contexts, axis=1
-                )
-                cost = tf.reduce_mean(tf.nn.softplus(sign * logits))
-                total = cost + self.config.SONG_L2 * tf.reduce_sum(song_vectors**2) / n
-            return cost, *tape.gradient(total, [nets, song_vectors])
-
-    return OnePairAtATime
+        trained = [look for look in looks[1:] if look.seconds <= FIRST_MINUTE]
+        if not trained:
+            return "ours was not looked at in the first minute after the closed form"
+        last = trained[-1]
+        before, after = (self.five(look.vectors) for look in (looks[0], last))
+        behind = [
+            f"{name} ({after[name]:.3f}, it has {before[name]:.3f})"
+            for name in self.names
+            if round(after[name], 3) < round(before[name], 3)
+        ]
+        where = ", ".join(behind) or "no score"
+        return f"ours after {last.seconds:.1f} s is behind the closed form in {where}"
 
 
-def draw_local(random, corpus, config, songs, a):
-    """Inputs that are local to the inputs `a` of `songs`, any with equal chance;
-    in a song too short for that, any of its inputs.
-    """
-    low = np.maximum(a - config.WINDOW_SIZE, corpus.starts[songs])
-    high = np.minimum(a + config.WINDOW_SIZE, corpus.starts[songs] + corpus.lengths[songs] - 1)
-    b = random.integers(low, high + 1)
-    for _ in range(REDRAWS):
-        near = np.abs(a - b) < overlap(config)
-        if not near.any():
-            break
-        b[near] = random.integers(low[near], high[near] + 1)
-    return b
+def systems(setup):
+    """Name and Result of each system, one after the other as they are trained."""
+    result, first = ours(setup)
+    yield CLOSED_FORM, Result(result.looks[:1], None)
+    yield "ours", result
+    yield "one pair at a time", one_pair_at_a_time(setup, first)
+    yield "gensim Doc2Vec", doc2vec(setup)
 
 
-def doc2vec(corpus, config, songs, args):
-    """A finished Race of gensim's Doc2Vec, with its vectors.
+def print_table(judge, results):
+    """Print the row of each of `results`, (name, Result), as it comes; returns them as a dict."""
+    kept = {}
 
-    Its learning rate falls to zero over --doc2vec-epochs.
-    """
-    from gensim.models.callbacks import CallbackAny2Vec
-    from gensim.models.doc2vec import Doc2Vec, TaggedDocument
-    from sklearn.cluster import MiniBatchKMeans
+    def rows():
+        for name, result in results:
+            kept[name] = result
+            yield judge.row(name, result)
 
-    class EachEpoch(CallbackAny2Vec):
-        """Tells the race."""
-
-        def on_epoch_end(self, model):
-            race.advance(corpus.inputs.shape[0])
-
-    race = Race(lambda: model.dv.vectors, songs, float("inf"))
-    inputs = (corpus.inputs.read().astype(np.float32) - corpus.mean) / corpus.deviation
-    clusters = MiniBatchKMeans(
-        AUDIO_WORDS, batch_size=4096, n_init=1, random_state=args.seed
-    ).fit_predict(inputs)
-    words = [str(cluster) for cluster in clusters]
-    documents = [
-        TaggedDocument(words[start : start + n], [i])
-        for i, (start, n) in enumerate(zip(corpus.starts, corpus.lengths, strict=False))
-    ]
-    model = Doc2Vec(
-        vector_size=config.OUTPUT_VECTOR_SIZE,
-        dm=0,
-        negative=NEGATIVES,
-        sample=0,
-        min_count=1,
-        epochs=args.doc2vec_epochs,
-        workers=usable_cores(),
-        seed=args.seed,
-    )
-    model.build_vocab(documents)
-    model.train(
-        documents, total_examples=model.corpus_count, epochs=model.epochs, callbacks=[EachEpoch()]
-    )
-    return race, model.dv.vectors
+    bar = f"seconds to {judge.args.song}_mAP {BAR}"
+    print_markdown(["", "rows/s", bar, "seconds in all", *judge.names], rows())
+    return kept
 
 
-def row(name, race, vectors, songs, labels, args):
-    """The cells of one system."""
-    seconds = race.elapsed()
-    figures = clip_scores.five_scores(vectors, songs, labels, args.song, args.label, args.seed)
-    reached = f"{race.reached:.0f}" if race.reached else "never"
-    return [
-        name,
-        f"{race.rate():,.0f}",
-        reached,
-        f"{seconds:.0f}",
-        *(f"{value:.3f}" for value in figures.values()),
-    ]
-
-
-def main(argv=None):
-    """Parse, train each system, print."""
+def parse_arguments(argv):
+    """Read the command line."""
     parser = script_parser(__doc__, EXAMPLE)
     parser.add_argument(
         "vectors_dir",
@@ -248,6 +153,13 @@ def main(argv=None):
         help="log-mel tree, as spectrify_all.py writes it",
     )
     parser.add_argument("metadata", metavar="METADATA.csv", type=Path, help="labels by `filename`")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        default=Path("bench_out/seconds.png"),
+        metavar="FILE.png",
+        help="picture to write, or .svg or .pdf (default: bench_out/seconds.png)",
+    )
     parser.add_argument(
         "--config", type=Path, help="YAML file (default: configs/default_config.yaml)"
     )
@@ -267,39 +179,41 @@ def main(argv=None):
         "--seconds",
         type=positive_number,
         default=60,
-        help="of training for each of our trainers (default: 60)",
+        help="of each of our trainers, from the start of the command (default: 60)",
     )
     parser.add_argument(
         "--doc2vec-epochs",
         type=positive_int,
         default=100,
         metavar="N",
-        help="passes of Doc2Vec over the corpus (default: 100)",
+        help="passes of Doc2Vec over the corpus, at most (default: 100)",
     )
     parser.add_argument(
         "--seed", type=seed_number, default=0, help="of weights, pairs and scores (default: 0)"
     )
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Train each system, print the table, draw the picture."""
+    args = parse_arguments(argv)
+    figures.check_name(args.picture)
+    check_outputs({args.picture: KIND}, [args.metadata, args.config])
     config = read_config(args.config)
     names = list_songs(args.vectors_dir)
     table = read_joined(names, args.metadata)
-    songs = column(table, args.song, args.metadata)
-    labels = column(table, args.label, args.metadata)
-
+    songs, labels = (column(table, name, args.metadata) for name in (args.song, args.label))
+    judge = Judge(args, songs, labels)
     quiet_tensorflow()
-    from sound_eval.model import training
-
-    with tempfile.TemporaryDirectory() as cache:
-        corpus = open_corpus(args.vectors_dir, names, config, cache)
-        systems = {
-            "ours": lambda: train(training.Trainer, corpus, config, songs, args),
-            "one pair at a time": lambda: train(one_pair_at_a_time(), corpus, config, songs, args),
-            "gensim Doc2Vec": lambda: doc2vec(corpus, config, songs, args),
-        }
-        figures = clip_scores.names_of_five(args.song, args.label)
-        header = ["", "rows/s", f"seconds to {args.song}_mAP {BAR}", "seconds in all", *figures]
-        rows = (row(name, *system(), songs, labels, args) for name, system in systems.items())
-        print_markdown(header, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        setup = Setup(args, config, names, RunFolder(Path(folder) / "run"))
+        results = print_table(judge, systems(setup))
+    print(f"\n{judge.first_minute(results['ours'].looks)}")
+    curves = {name: judge.curve(result) for name, result in results.items()}
+    shown = (curves, SECONDS, judge.names[1:3], [CLOSED_FORM])
+    picture = figures.picture(args.picture, figures.courses, *shown)
+    write_outputs({args.picture: picture}, KIND)
+    print(f"wrote {args.picture}")
     return 0
 
 

@@ -171,3 +171,40 @@ def strips(axes, rows, scores, highlighted=()):
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
     figure.set_size_inches(2.6 + 2.2 * len(scores), 0.8 + 0.35 * len(names))
+
+
+def courses(axes, lines, x_name, scores, starred=()):
+    """A panel per score with a line for each of `lines`, name -> list of dicts of
+    `x_name`, which is on a logarithmic axis, and scores; the points of the `starred`
+    are stars without a line.
+    """
+    figure = axes.figure
+    axes.remove()
+    panels = figure.subplots(1, len(scores), squeeze=False)[0]
+    for panel, score in zip(panels, scores, strict=True):
+        highest = max(point[score] for points in lines.values() for point in points)
+        for name, points in lines.items():
+            x, y = ([point[key] for point in points] for key in (x_name, score))
+            style = {"marker": "o", "markersize": 3}
+            if name in starred:
+                style = {"marker": "*", "markersize": 14, "linestyle": "none", "zorder": 3}
+            panel.plot(x, y, label=name, **style)
+        panel.set_xscale("log")
+        _plain_ticks(panel.xaxis)
+        panel.set_title(score, fontsize=10)
+        panel.set_xlabel(x_name)
+        panel.set_ylim(0, 1.1 * highest)
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+    figure.set_size_inches(4.5 * len(scores), 4.5)
+
+
+def _plain_ticks(axis):
+    """Ticks of a logarithmic axis at 1, 2, 5, 10, ..., written as these."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
