@@ -21,6 +21,7 @@ from conftest import script_module
 from map_browser import data_of
 
 from sound_eval.config import read_config
+from sound_eval.model.run_writer import RunWriter
 
 REPO = Path(__file__).resolve().parent.parent
 ROW = 7  # the song that is followed: line and row, counted from 0
@@ -298,6 +299,24 @@ def test_the_bar_of_the_demo_moves_within_every_stage(demo):
     assert stages["classifier"] >= {"reading log-mel", "vectors before training", "classifying"}
     assert stages["map"] >= {"t-SNE", "audio", "spectrograms", "true neighbours"}
     assert any("of 1 epochs" in what for _, _, stage, what in lines if stage == "training")
+
+
+def test_the_demo_says_what_training_came_to(tmp_path):
+    script_module("tools/demo.py")
+    from demo_work import trained
+
+    run = RunWriter(tmp_path / "run")
+    run.start(read_config(), ["a.mp3", "b.mp3"])
+    said = []
+    for epoch, cost in enumerate((None, 0.6, 0.5)):
+        run.save(epoch, np.eye(2), {}, cost)
+        said.append(trained(run, before=0))
+    assert said == [
+        "no time for an epoch, the closed form alone",
+        "1 epoch, cost 0.600",
+        "2 epochs, cost 0.500",
+    ]
+    assert trained(run, before=1) == "1 epoch more, cost 0.500"
 
 
 def test_the_demo_goes_on_in_a_folder_of_a_former_version_and_keeps_what_it_does_not_know(demo):

@@ -74,6 +74,17 @@ def listed(*words):
     return ", ".join(filter(None, words))
 
 
+def trained(run_folder, before):
+    """What a training that went on after epoch `before` has come to, in words."""
+    costs = run_folder.costs()
+    if not costs:
+        return "no time for an epoch, the closed form alone"
+    epoch, cost = costs[-1]
+    epochs = "1 epoch" if epoch - before == 1 else f"{epoch - before} epochs"
+    more = " more" if before else ""
+    return f"{epochs}{more}, cost {cost:.3f}"
+
+
 class Demo:
     """The stages, with what one hands to the next."""
 
@@ -147,10 +158,7 @@ class Demo:
         before = self.run_folder.epoch() if self.run_folder.exists() else 0
         options = (f"--config={CONFIG}", *until(self.args.max_minutes))
         self.run("spectrogram_doc2vec.py", self.vectors, self.run_folder.path, *options)
-        epoch, cost = self.run_folder.costs()[-1]
-        epochs = "1 epoch" if epoch - before == 1 else f"{epoch - before} epochs"
-        more = " more" if before else ""
-        return f"{epochs}{more}, cost {cost:.3f}"
+        return trained(self.run_folder, before)
 
     def inputs(self):
         """What the scripts of the evaluation read."""
