@@ -27,7 +27,7 @@ from scipy.linalg import eigh
 REGULARISATION = 0.1
 # of the closed form's values in what the networks see, beside the principal components: the
 # larger, the better a song's own clips are found, and the worse its kin
-CLOSED_FORM_SIZE = 0.6
+CLOSED_FORM_SIZE = 1.0
 # a value whose ratio is below is the noise of few songs, and is made small
 NOISE_RATIO = 0.05
 
