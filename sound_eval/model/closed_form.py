@@ -27,9 +27,7 @@ from scipy.linalg import eigh
 REGULARISATION = 0.1
 # of the closed form's values in what the networks see, beside the principal components: the
 # larger, the better a song's own clips are found, and the worse its kin
-CLOSED_FORM_SIZE = 1.0
-# a value whose ratio is below is the noise of few songs, and is made small
-NOISE_RATIO = 0.05
+CLOSED_FORM_SIZE = 0.7
 
 
 def solve(covariances, n_values):
@@ -61,15 +59,14 @@ def seen_map(covariances, basis, ratios):
 
     One half are the principal components, as many as there are ratios, at the sizes that
     they have: songs of a kind are near each other in them. The other half are the
-    values of the closed form, where clips of one song are, all of one size,
-    CLOSED_FORM_SIZE, but for those that tell no songs apart.
+    values of the closed form, where clips of one song are, each as large as the share of
+    it that is between songs, at CLOSED_FORM_SIZE of the whole.
     """
     total = covariances.sum(axis=0)
     count = min(len(total), len(ratios))
     _, components = eigh(total, subset_by_index=[len(total) - count, len(total) - 1])
     components = np.pad(components[:, ::-1], ((0, 0), (0, len(ratios) - count)))
-    varies = np.sqrt(1 + ratios)
-    between_songs = basis / varies * np.sqrt(ratios / (ratios + NOISE_RATIO))
+    between_songs = basis * np.sqrt(ratios) / (1 + ratios)
     return np.concatenate(
         [_of_size(1, components, total), _of_size(CLOSED_FORM_SIZE, between_songs, total)], axis=1
     ).astype(np.float32)
