@@ -35,9 +35,9 @@ from sound_eval.files.writing import save_array
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import list_songs
 from sound_eval.model.inference import closed_form_of
-from sound_eval.model.initial import new_state
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.song_vectors import mean_words_of_corpus, untrained_networks
+from sound_eval.model.state import new_state
 from sound_eval.songs.labels import LabelledSongs, labelled
 
 EXAMPLE = """\

@@ -19,8 +19,9 @@ import one_pair
 from sound_eval.config import Config, save_config
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.log_mel.processes import usable_cores
-from sound_eval.model import inference, initial, pairs, song_vectors
+from sound_eval.model import inference, pairs, song_vectors
 from sound_eval.model.run_folder import RunFolder
+from sound_eval.model.state import new_state
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK_ROWS = 100_000  # between two looks, about: a second or two of training
@@ -221,7 +222,7 @@ class Race:
 def one_pair_at_a_time(setup, first):
     """The Result of one pair at a time, whose first rows are trained at `first` seconds."""
     corpus = setup.open_corpus()
-    state = initial.new_state(setup.config, corpus, setup.args.seed)
+    state = new_state(setup.config, corpus, setup.args.seed)
     trainer = one_pair.trainer_class()(corpus, setup.config, state, setup.args.seed)
     return Race(trainer, setup, first).run()
 

@@ -20,6 +20,7 @@ from sound_eval.config import read_config
 from sound_eval.files.tables import print_markdown
 from sound_eval.inputs.corpus import Corpus
 from sound_eval.inputs.network_inputs import input_size
+from sound_eval.model.state import new_state
 from sound_eval.terminal import quiet_tensorflow
 
 EXAMPLE = """example:
@@ -67,12 +68,10 @@ def make_corpus(n_songs, dim, seed):
 
 def rows_per_second(n_songs, config, args):
     """Rows per second over --seconds of training, and the size of the song tables in bytes."""
-    from sound_eval.model import initial, training
+    from sound_eval.model import training
 
     corpus = make_corpus(n_songs, input_size(config), args.seed)
-    trainer = training.Trainer(
-        corpus, config, initial.new_state(config, corpus, args.seed), args.seed
-    )
+    trainer = training.Trainer(corpus, config, new_state(config, corpus, args.seed), args.seed)
     trainer.steps_per_epoch = 10**6
     chunks = []  # (rows, time)
     trainer.run_epoch(

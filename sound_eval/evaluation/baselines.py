@@ -15,13 +15,13 @@ POOLED = {
     "mean + deviation": "log-mel mean + deviation",
     "MFCC statistics": "MFCC statistics",
 }
-UNTRAINED = ("random weights", "closed form")
 
 
 def baselines(log_mel_dir, names, run_dir, seed=0):
     """Name -> vectors (n_songs, dim) of the songs `names`.
 
-    UNTRAINED are among them where `run_dir` is a run folder with weights.
+    Random weights and the closed form are among them where `run_dir` is a run folder with
+    weights.
     """
     pooled = pool_tree(log_mel_dir, names, POOLED, "reading log-mel")
     features = {POOLED[pooling]: vectors for pooling, vectors in pooled.items()}
@@ -36,8 +36,10 @@ def _untrained(log_mel_dir, names, folder, seed):
     if "mean" not in run.weights:
         return {}
     state = read_state(run)
-    random = untrained_networks(state, run.config, seed)
-    models = dict(zip(UNTRAINED, (random, closed_form_of(state)), strict=True))
+    models = {
+        "random weights": untrained_networks(state, run.config, seed),
+        "closed form": closed_form_of(state),
+    }
     # each song's inputs are made once
     vectors = [
         [mean_word(model, inputs) for model in models.values()]

@@ -22,8 +22,6 @@ from sound_eval.inputs import texture
 
 # the config keys that inputs depend on
 INPUT_KEYS = (*LOG_MEL_KEYS, "TEXTURE_SECONDS", "TEXTURE_STEP_SECONDS")
-# to be raised when the same tree and keys give other inputs
-FORMAT = 4
 # the largest float16; log-mel values are natural logarithms and lie far below
 LARGEST_INPUT = 65504.0
 

@@ -29,9 +29,9 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from sound_eval.errors import InputError
+from sound_eval.inputs.closed_form import ClosedForm
 from sound_eval.inputs.network_inputs import overlap
 from sound_eval.log_mel.processes import usable_cores
-from sound_eval.model.closed_form import ClosedForm
 from sound_eval.model.pairs import least_distance
 from sound_eval.model.state import from_arrays
 from sound_eval.terminal import Progress

@@ -27,9 +27,8 @@ most local ones, which nothing holds back now, go further.
 
 Conventions
 -----------
-`inputs` are normalised, (songs_per_step, run_length, dim), one run of inputs for each song of
-the step (`pairs`), the values of the closed form beside them. Networks are dicts of
-float32 tensors, see `initial.init_network`. A
+`inputs` are what the networks see, (songs_per_step, run_length, dim), one run of inputs for each
+song of the step (`pairs`). Networks are dicts of float32 tensors, see `state.init_network`. A
 *word vector* is net_1 of an input, (dim_out,); a *song term* is what is trained of a song's
 vector, which a save publishes with the mean of the song's word vectors added.
 """

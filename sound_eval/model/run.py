@@ -19,10 +19,10 @@ from sound_eval.files.marks import RUN_FOLDERS, log_mel_tree_of
 from sound_eval.files.trees import is_inside
 from sound_eval.inputs.corpus import open_corpus
 from sound_eval.inputs.network_inputs import INPUT_KEYS, list_songs
-from sound_eval.model import devices, inference, initial, song_vectors
+from sound_eval.model import devices, inference, song_vectors
 from sound_eval.model.run_folder import RunFolder
 from sound_eval.model.run_writer import RunWriter
-from sound_eval.model.state import read_state, to_arrays
+from sound_eval.model.state import new_state, read_state, to_arrays, with_new_songs
 from sound_eval.terminal import Asked, Monitor, quiet_tensorflow, warn
 
 # Config keys that a run cannot change: what the networks see, and their shape.
@@ -245,11 +245,11 @@ def _settled_state(run, corpus, config, n_new, seed):
     songs, or a fresh one.
     """
     if not run.exists():
-        return initial.new_state(config, corpus, seed)
+        return new_state(config, corpus, seed)
     state = read_state(run.snapshot())
     if n_new:
         networks = inference.networks_of(state)
-        state = initial.with_new_songs(state, inferred(networks, corpus, config, n_new))
+        state = with_new_songs(state, inferred(networks, corpus, config, n_new))
     return state
 
 

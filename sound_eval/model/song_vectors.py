@@ -16,7 +16,7 @@ import numpy as np
 
 from sound_eval.inputs.network_inputs import read_inputs
 from sound_eval.model.inference import BLOCK_INPUTS, Networks, infer_song_terms, song_terms
-from sound_eval.model.initial import init_network
+from sound_eval.model.state import init_network
 from sound_eval.terminal import Progress
 
 # of vectors per song: the song vector, the mean word vector, the song term

@@ -8,8 +8,16 @@ tf = pytest.importorskip("tensorflow")
 
 from sound_eval.inputs.corpus import open_corpus  # noqa: E402
 from sound_eval.inputs.network_inputs import list_songs  # noqa: E402
-from sound_eval.model import initial, network, pairs, training  # noqa: E402
-from sound_eval.model.state import Nets, from_arrays, mapped, to_arrays  # noqa: E402
+from sound_eval.model import network, pairs, training  # noqa: E402
+from sound_eval.model.state import (  # noqa: E402
+    Nets,
+    from_arrays,
+    init_network,
+    mapped,
+    new_state,
+    to_arrays,
+    with_new_songs,
+)
 
 N_SONGS, RUN, DIM, OUT = 3, 6, 5, 4
 LEAST = (2, 2, 1)
@@ -21,8 +29,7 @@ def random_batch(seed=0, valid=(6, 6, 4)):
     """Networks, song vectors, inputs and one step of draws."""
     random = np.random.default_rng(seed)
     nets = tuple(
-        {k: tf.constant(v) for k, v in initial.init_network(random, DIM, 7, OUT).items()}
-        for _ in range(2)
+        {k: tf.constant(v) for k, v in init_network(random, DIM, 7, OUT).items()} for _ in range(2)
     )
     songs = tf.constant(random.standard_normal((N_SONGS, OUT)), tf.float32)
     inputs = tf.constant(random.standard_normal((N_SONGS, RUN, DIM)), tf.float32)
@@ -149,7 +156,7 @@ def trainer_of(corpus, seed=0, steps_per_epoch=None, **changes):
     """A Trainer before its first step; compiled once for each configuration."""
     trainer = compiled(corpus, tuple(changes.items()))
     trainer.seed = seed
-    trainer.state = initial.new_state(trainer.config, corpus, seed)
+    trainer.state = new_state(trainer.config, corpus, seed)
     trainer.steps_per_epoch = steps_per_epoch or STEPS_PER_EPOCH
     return trainer
 
@@ -158,7 +165,7 @@ def compiled(corpus, changes):
     """A Trainer of the small configuration with some keys changed."""
     if changes not in TRAINERS:
         config = small_config(**dict(changes))
-        state = initial.new_state(config, corpus, 0)
+        state = new_state(config, corpus, 0)
         TRAINERS[changes] = training.Trainer(corpus, config, state, 0)
         assert TRAINERS[changes].steps_per_epoch == STEPS_PER_EPOCH
     return TRAINERS[changes]
@@ -281,10 +288,10 @@ def test_new_songs_keep_old_rows(corpus):
     random = np.random.default_rng(0)
     state = mapped(
         lambda array: random.random(np.shape(array)).astype(np.float32),
-        initial.new_state(config, corpus, 0),
+        new_state(config, corpus, 0),
     )
     n_songs = len(corpus.names)
-    new = initial.with_new_songs(state, np.full((2, config.OUTPUT_VECTOR_SIZE), 7, np.float32))
+    new = with_new_songs(state, np.full((2, config.OUTPUT_VECTOR_SIZE), 7, np.float32))
     for old_table, table in zip(state.songs, new.songs, strict=True):
         np.testing.assert_array_equal(table[:n_songs], old_table)
     assert (new.songs.term[n_songs:] == 7).all() and (new.songs.average[n_songs:] == 7).all()

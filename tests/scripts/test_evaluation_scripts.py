@@ -16,8 +16,7 @@ from planted import small_config
 
 from sound_eval.files.trees import read_music_list
 from sound_eval.inputs.corpus import open_corpus
-from sound_eval.model.initial import new_state
-from sound_eval.model.state import to_arrays
+from sound_eval.model.state import new_state, to_arrays
 
 SVM, KMEANS = "process_results/logistic_regress.py", "process_results/sphere_kmeans.py"
 FRAMES = "process_results/vecwise_regress.py"

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from sound_eval.inputs import closed_form
+from sound_eval.inputs.closed_form import REGULARISATION, ClosedForm, solve
 from sound_eval.inputs.moments import Moments
-from sound_eval.model import closed_form, inference
-from sound_eval.model.closed_form import REGULARISATION, ClosedForm, solve
+from sound_eval.model import inference
 
 
 def planted_songs(n_songs=40, n_inputs=30, dim=12, seed=0):
