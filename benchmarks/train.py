@@ -75,25 +75,22 @@ class Judge:
         names = (self.args.song, self.args.label)
         return clip_scores.five_scores(vectors, self.songs, self.labels, *names, self.args.seed)
 
-    def song_map(self, look):
-        """The first score of the picture: how well a clip's song is found."""
-        return clip_scores.song_retrieval(clip_scores.by_cosine(look.vectors), self.songs)[1]
-
     def curve(self, result):
         """The points of a system in the picture, as dicts."""
         _, song_name, label_name, *_ = self.names
         points = []
         for look in result.looks:
             near = clip_scores.by_cosine(look.vectors)
+            _, song_map = clip_scores.song_retrieval(near, self.songs)
             vote = clip_scores.neighbour_vote(near, self.songs, self.labels)
-            values = {song_name: self.song_map(look), label_name: vote}
-            points.append({SECONDS: look.seconds, **values})
+            points.append({SECONDS: look.seconds, song_name: song_map, label_name: vote})
         return points
 
-    def row(self, name, result):
-        """The cells of a system in the table."""
+    def row(self, name, result, curve):
+        """The cells of a system, whose points are `curve`, in the table."""
         last = result.looks[-1]
-        reached = (f"{look.seconds:.1f}" for look in result.looks if self.song_map(look) >= BAR)
+        song_name = self.names[1]
+        reached = (f"{point[SECONDS]:.1f}" for point in curve if point[song_name] >= BAR)
         return [
             name,
             f"{result.rate:,.0f}" if result.rate else "",
@@ -130,17 +127,21 @@ def systems(setup):
 
 
 def print_table(judge, results):
-    """Print the row of each of `results`, (name, Result), as it comes; returns them as a dict."""
-    kept = {}
+    """Print the row of each of `results`, (name, Result), as it comes; returns the looks of
+    each and the points of each in the picture, as dicts.
+    """
+    looks = {}
+    curves = {}
 
     def rows():
         for name, result in results:
-            kept[name] = result
-            yield judge.row(name, result)
+            looks[name] = result.looks
+            curves[name] = judge.curve(result)
+            yield judge.row(name, result, curves[name])
 
     bar = f"seconds to {judge.args.song}_mAP {BAR}"
     print_markdown(["", "rows/s", bar, "seconds in all", *judge.names], rows())
-    return kept
+    return looks, curves
 
 
 def parse_arguments(argv):
@@ -207,9 +208,8 @@ def main(argv=None):
     quiet_tensorflow()
     with tempfile.TemporaryDirectory() as folder:
         setup = Setup(args, config, names, RunFolder(Path(folder) / "run"))
-        results = print_table(judge, systems(setup))
-    print(f"\n{judge.first_minute(results['ours'].looks)}")
-    curves = {name: judge.curve(result) for name, result in results.items()}
+        looks, curves = print_table(judge, systems(setup))
+    print(f"\n{judge.first_minute(looks['ours'])}")
     shown = (curves, SECONDS, judge.names[1:3], [CLOSED_FORM])
     picture = figures.picture(args.picture, figures.courses, *shown)
     write_outputs({args.picture: picture}, KIND)
