@@ -11,7 +11,14 @@ import sound_eval.interrupts  # noqa: F401  first: Ctrl-C while the rest loads i
 import shutil
 from pathlib import Path
 
-from example_music.collection import LABELS, SHORTEST_SECONDS, claim, compose, labels_text, plan
+from example_music.collection import (
+    LABELS,
+    SHORTEST_SECONDS,
+    claim_folder,
+    compose,
+    labels_text,
+    plan,
+)
 from example_music.styles import STYLES
 from sound_eval.cli import (
     positive_int,
@@ -68,7 +75,7 @@ def main(argv=None):
     if shutil.which("ffmpeg") is None:
         raise InputError("ffmpeg is not installed; `make setup` installs it, or says how")
     pieces = plan(args.styles, args.pieces, args.seconds, args.seed)
-    claim(args.folder, pieces, labels_text(pieces, args.seed))
+    claim_folder(args.folder, pieces, labels_text(pieces, args.seed))
     missing = [piece for piece in pieces if not (args.folder / piece.name).exists()]
     compose(args.folder, missing)
     print(

@@ -17,7 +17,6 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,10 +26,10 @@ from sound_eval.audio.durations import UnknownLengthError, seconds_of_file
 from sound_eval.cli import print_next, run_main, script_parser
 from sound_eval.errors import InputError
 from sound_eval.files.names import AUDIO_SUFFIXES
-from sound_eval.files.outputs import check_outputs, digest, write_output
+from sound_eval.files.outputs import digest
 from sound_eval.files.tables import csv_text
-from sound_eval.files.writing import TEMPORARY_PREFIX, replacing
-from sound_eval.log_mel.processes import run_local, usable_cores
+from sound_eval.files.writing import TEMPORARY_PREFIX
+from sound_eval.songs.collection import claim, make_all, whole_file
 from sound_eval.terminal import Progress, warn
 
 # Debian package -> where below usr/share its music lies: no effects, no speech, and of a
@@ -60,6 +59,10 @@ DOWNLOAD_IDLE_SECONDS = 600.0  # apt-get says nothing while a package comes
 AUDIO, PACKAGES, METADATA = "audio", "packages", "metadata.csv"
 COLUMNS = ("filename", "album", "song", "title", "citation")
 KIND = "labels of the soundtracks"
+ANOTHER = (
+    "corpus (other versions of the packages?); give another folder, or remove this file and "
+    "the folder of clips"
+)
 EXAMPLE = """example:
   python benchmarks/soundtracks.py soundtracks/"""
 
@@ -230,41 +233,10 @@ def metadata_text(clips, titles):
     return csv_text(COLUMNS, rows)
 
 
-def claim(out_dir, clips, text):
-    """Write the labels first: they say that the clips are ours.
-
-    Raises InputError where the folder holds another corpus, or files of somebody else's
-    in the place of clips.
-    """
-    path = out_dir / METADATA
-    if path.is_file():
-        if path.read_bytes() != text.encode():
-            raise InputError(
-                f"{path}: describes another corpus (other versions of the packages?); "
-                "give another folder, or remove this file and the folder of clips"
-            )
-        return
-    check_outputs({path: KIND})
-    places = (out_dir / AUDIO / clip.name for clip in clips)
-    there = next(filter(os.path.lexists, places), None)
-    if there:
-        raise InputError(
-            f"{there}: is there, and no {METADATA} says that this script made it; "
-            "give another folder"
-        )
-    with write_output(path, KIND, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-
-
-def temporary_start(parent):
-    """How the temporary names begin that the processes of the process `parent` write to."""
-    return f"{TEMPORARY_PREFIX}{parent}-"
-
-
 def cut(audio, clip):
     """Cut one clip by ffmpeg; it gets its name when it is whole. Returns that."""
     path = audio / clip.name
-    with replacing(path, prefix=temporary_start(os.getppid()), suffix=path.suffix) as work:
+    with whole_file(path) as work:
         source = ["-ss", f"{clip.start:.3f}", *programs.input_of(clip.song.path)]
         # a cover would be a second stream, and a title would tell the song
         sound = ["-t", str(CLIP_SECONDS), "-map", "0:a:0", "-map_metadata", "-1"]
@@ -274,21 +246,6 @@ def cut(audio, clip):
         if status:
             raise InputError(f"{clip.song.path}: ffmpeg could not cut it: {messages.strip()}")
     return clip.name
-
-
-def cut_all(audio, clips):
-    """Cut the clips, one process per core; what Ctrl-C leaves half done is taken away."""
-    made = run_local(partial(cut, audio), clips, usable_cores(), crashed=None)
-    try:
-        with Progress(len(clips), "clip", "cutting") as progress, closing(made):
-            for clip, name in made:
-                if name is None:
-                    message = "the process that cut it was ended, perhaps for lack of memory"
-                    raise InputError(f"{audio / clip.name}: {message}; start again")
-                progress.update(1)
-    finally:
-        for half in audio.glob(f"*/{temporary_start(os.getpid())}*"):
-            half.unlink()
 
 
 def main(argv=None):
@@ -301,12 +258,14 @@ def main(argv=None):
     songs = read_songs(out_dir / PACKAGES)
     clips = plan(songs)
     audio = out_dir / AUDIO
-    claim(out_dir, clips, metadata_text(clips, titles_of(songs)))
+    labels = out_dir / METADATA
+    places = (audio / clip.name for clip in clips)
+    claim(labels, KIND, metadata_text(clips, titles_of(songs)), places, ANOTHER)
     missing = [clip for clip in clips if not (audio / clip.name).exists()]
-    cut_all(audio, missing)
+    make_all(partial(cut, audio), audio, missing, "clip", "cutting", "cut")
     print(
         f"wrote {out_dir}: {len(missing)} clips of {len(songs)} songs, "
-        f"{len(clips) - len(missing)} were there; labels in {out_dir / METADATA}"
+        f"{len(clips) - len(missing)} were there; labels in {labels}"
     )
     print_next("python", "spectrify_all.py", audio, out_dir / "vectors")
     return 0

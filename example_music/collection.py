@@ -4,8 +4,6 @@ Half of the pieces are MP3, half WAV; `labels.csv` beside them holds filename, g
 title and citation, and says that the pieces are ours.
 """
 
-import os
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +15,8 @@ from example_music.piece import Piece, play
 from example_music.styles import STYLES
 from sound_eval import programs
 from sound_eval.errors import InputError
-from sound_eval.files.outputs import check_outputs, write_output
 from sound_eval.files.tables import csv_text
-from sound_eval.files.writing import TEMPORARY_PREFIX, replacing
-from sound_eval.log_mel.processes import run_local, usable_cores
-from sound_eval.terminal import Progress
+from sound_eval.songs.collection import claim, make_all, whole_file
 
 LABELS = "labels.csv"
 KIND = "labels of the example music"
@@ -84,7 +79,7 @@ def make(folder, piece):
     when it is whole.
     """
     path = Path(folder, piece.name)
-    with replacing(path, prefix=temporary_start(os.getppid()), suffix=path.suffix) as work:
+    with whole_file(path) as work:
         if path.suffix == ".mp3":
             encode_mp3(play(piece), work)
         else:
@@ -93,24 +88,9 @@ def make(folder, piece):
     return piece.name
 
 
-def temporary_start(composer):
-    """How the temporary names begin that the processes of the process `composer` write to."""
-    return f"{TEMPORARY_PREFIX}{composer}-"
-
-
 def compose(folder, pieces):
-    """Make the pieces, one process per core; what Ctrl-C leaves half done is taken away."""
-    made = run_local(partial(make, folder), pieces, usable_cores(), crashed=None)
-    try:
-        with Progress(len(pieces), "piece", "composing") as progress, closing(made):
-            for piece, name in made:
-                if name is None:
-                    message = "the process that made it was ended, perhaps for lack of memory"
-                    raise InputError(f"{folder / piece.name}: {message}; start again")
-                progress.update(1, name)
-    finally:
-        for half in folder.glob(f"*/{temporary_start(os.getpid())}*"):
-            half.unlink()
+    """Make the pieces."""
+    make_all(partial(make, folder), folder, pieces, "piece", "composing", "made")
 
 
 def encode_mp3(sound, path):
@@ -140,27 +120,11 @@ def tag(path, piece):
     audio.save()
 
 
-def claim(folder, pieces, labels):
+def claim_folder(folder, pieces, labels):
     """Write the labels first: they say that the pieces are ours.
 
     Raises InputError where the folder holds a collection made with other arguments, or
     music of somebody else's in the place of a piece.
     """
-    path = folder / LABELS
-    if path.is_file():
-        if path.read_bytes() != labels.encode():
-            raise InputError(
-                f"{path}: describes another collection (other arguments?); "
-                "give another folder, or remove this one"
-            )
-        return
-    check_outputs({path: KIND})
-    there = next(
-        (folder / piece.name for piece in pieces if os.path.lexists(folder / piece.name)), None
-    )
-    if there:
-        raise InputError(
-            f"{there}: is there, and no {LABELS} says that this script made it; give another folder"
-        )
-    with write_output(path, KIND, "w", encoding="utf-8", newline="") as file:
-        file.write(labels)
+    another = "collection (other arguments?); give another folder, or remove this one"
+    claim(folder / LABELS, KIND, labels, (folder / piece.name for piece in pieces), another)
